@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "wsline",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "wsline", targets: ["wsline"]),
+        .library(name: "WebSocketProtocol", targets: ["WebSocketProtocol"]),
+        .library(name: "WebSocketTransport", targets: ["WebSocketTransport"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibEdit", pkgConfig: "libedit",
+            providers: [.apt(["libedit-dev"]), .brew(["libedit"])]),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .target(
+            name: "WebSocketProtocol", dependencies: ["COpenSSL", "CZlib"],
+            swiftSettings: strict),
+        .target(
+            name: "WebSocketTransport", dependencies: ["WebSocketProtocol", "COpenSSL"],
+            swiftSettings: strict),
+        .target(name: "LineTerminal", dependencies: ["CLibEdit"], swiftSettings: strict),
+        .executableTarget(
+            name: "wsline",
+            dependencies: [
+                "LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CZlib",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["WebSocketProtocol"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        .testTarget(
+            name: "WebSocketProtocolTests", dependencies: ["WebSocketProtocol", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "WebSocketTransportTests", dependencies: ["WebSocketTransport", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LineTerminalTests", dependencies: ["LineTerminal", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "WslineTests", dependencies: ["wsline", "WebSocketTransport", "TestSupport"],
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

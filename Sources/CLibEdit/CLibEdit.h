@@ -1,0 +1,6 @@
+#ifndef WSLINE_CLIBEDIT_H
+#define WSLINE_CLIBEDIT_H
+
+#include <histedit.h>
+
+#endif

@@ -1,0 +1,4 @@
+@main
+struct Wsline {
+    static func main() {}
+}
