@@ -1,0 +1,74 @@
+/// Hexadecimal, two digits a byte (RFC 4648, section 8, in either case).
+public enum Hex {
+    /// Why a text isn't hexadecimal. Columns count bytes from 1.
+    public enum DecodeError: Error, Hashable, Sendable, CustomStringConvertible {
+        case invalidCharacter(UInt8, column: Int)
+        /// A byte's second digit is missing: the text, or a run of digits before a blank, ends after the first.
+        case halfByte(column: Int)
+
+        public var description: String {
+            switch self {
+            case .invalidCharacter(let byte, let column): "\(byte.quoted) at column \(column) is not a hexadecimal digit"
+            case .halfByte(let column): "the digit at column \(column) stands alone: a byte takes two hexadecimal digits"
+            }
+        }
+    }
+
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    /// Appends the lower-case hexadecimal of `bytes` to `output`, with nothing between the bytes.
+    public static func encode(_ bytes: RawSpan, into output: inout [UInt8]) {
+        output.reserveCapacity(output.count + bytes.byteCount * 2)
+        bytes.withUnsafeBytes { input in
+            for byte in input {
+                output.append(digits[Int(byte >> 4)])
+                output.append(digits[Int(byte & 15)])
+            }
+        }
+    }
+
+    public static func encode(_ bytes: [UInt8]) -> String {
+        var output: [UInt8] = []
+        encode(bytes.span.bytes, into: &output)
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// The bytes that `text` stands for. Blanks (space, tab, line ends) may stand between bytes, not inside one.
+    public static func decode(_ text: String) throws(DecodeError) -> [UInt8] {
+        try decode(Array(text.utf8).span.bytes)
+    }
+
+    /// The bytes that `text`, in ASCII, stands for; see ``decode(_:)-(String)``.
+    public static func decode(_ text: RawSpan) throws(DecodeError) -> [UInt8] {
+        try text.withUnsafeBytes { (input) throws(DecodeError) in try decode(input) }
+    }
+
+    private static func decode(_ input: UnsafeRawBufferPointer) throws(DecodeError) -> [UInt8] {
+        var output: [UInt8] = []
+        output.reserveCapacity(input.count / 2)
+        var high: UInt8?
+        for (index, byte) in input.enumerated() {
+            switch (value(of: byte), high) {
+            case (let digit?, nil): high = digit
+            case (let digit?, let first?):
+                output.append(first << 4 | digit)
+                high = nil
+            case (nil, nil) where [0x20, 0x09, 0x0a, 0x0d].contains(byte): continue
+            case (nil, .some) where [0x20, 0x09, 0x0a, 0x0d].contains(byte): throw .halfByte(column: index)
+            case (nil, _): throw .invalidCharacter(byte, column: index + 1)
+            }
+        }
+        guard high == nil else { throw .halfByte(column: input.count) }
+        return output
+    }
+
+    /// The value of an ASCII hexadecimal digit.
+    static func value(of byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,118 @@
+/// Why a server's response completes no handshake. ``description`` is the verdict in one line, ``hint`` what to try.
+public enum HandshakeError: Error, Hashable, Sendable {
+    /// Anything but 101.
+    case status(HTTPResponseHead)
+    case httpVersion(HTTPVersion)
+    case missing(field: String, expected: String)
+    case wrong(field: String, value: String, expected: String)
+    /// A field that may stand once with one value.
+    case repeated(field: String, values: [String])
+    case subprotocolNotOffered(String, offered: [String])
+    case extensionNotOffered(String)
+    case invalidExtensions(ExtensionHeader.ParseError)
+    /// The server's answer to an extension's offer breaks that extension's rules.
+    case deflate(PermessageDeflateError)
+}
+
+extension HandshakeError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .status(let response): "HTTP \(response.status): \(HandshakeRefusal(response).reason)"
+        case .httpVersion(let version): "the server answered in \(version), expected HTTP/1.1"
+        case .missing(let field, let expected): "\(field) is missing, expected \(expected)"
+        case .wrong(let field, let value, let expected): "\(field) is \(value.isEmpty ? "empty" : value.quoted), expected \(expected)"
+        case .repeated(let field, let values):
+            "\(field) has more than one value (\(values.prefix(8).map(\.quoted).joined(separator: ", "))), expected one"
+        case .subprotocolNotOffered(let name, let offered):
+            "the server chose subprotocol \(name.quoted), which was not offered"
+                + (offered.isEmpty ? "" : " (offered: \(offered.joined(separator: ", ")))")
+        case .extensionNotOffered(let name): "the server chose the extension \(name.quoted), which was not offered"
+        case .invalidExtensions(let error): error.description
+        case .deflate(let error): error.description
+        }
+    }
+
+    /// What to try, if there is something to try.
+    public var hint: String? {
+        switch self {
+        case .status(let response): HandshakeRefusal(response).hint
+        case .subprotocolNotOffered(let name, _) where name.isHTTPToken: "try -s \(name)"
+        case .deflate: "try --no-deflate"
+        default: nil
+        }
+    }
+}
+
+/// What a status other than 101 says in response to a handshake.
+private struct HandshakeRefusal {
+    let reason: String
+    let hint: String?
+
+    init(_ response: HTTPResponseHead) {
+        let headers = response.headers
+        let standing = response.reason.isEmpty ? "the server refused the handshake" : response.reason.escaped
+        switch response.status {
+        case 300...399 where headers.contains("Location"):
+            reason = "the server redirects to \((headers["Location"] ?? "").quoted)"
+            hint = "try -L"
+        case 401:
+            let challenges = Self.schemes(headers.values(of: "WWW-Authenticate"))
+            reason = "the server wants authentication" + (challenges.isEmpty ? "" : " (\(challenges.joined(separator: ", ")))")
+            hint = Self.authenticationHint(challenges)
+        case 200...299:
+            reason = "the server answered as to a plain request and did not switch to WebSocket"
+            hint = "check the path: there may be no WebSocket here"
+        case 400:
+            reason = standing
+            hint = Self.versionHint(headers) ?? "the server may demand a subprotocol (-s) or an origin (-o)"
+        case 403:
+            reason = standing
+            hint = "the server may check the origin (-o) or want credentials (--auth, --bearer)"
+        case 404:
+            reason = standing
+            hint = "check the path: there is no WebSocket here"
+        case 407:
+            reason = "a proxy wants authentication"
+            hint = "try --proxy http://user:pass@host:port"
+        case 426:
+            reason = "the server wants another protocol" + Self.wanted(headers)
+            hint = Self.versionHint(headers)
+        case 429, 503:
+            reason = standing
+            hint = headers["Retry-After"].map { "the server asks to wait: Retry-After \($0.quoted)" }
+        case 502, 504:
+            reason = standing
+            hint = "a gateway answered, and the server behind it did not"
+        default:
+            reason = standing
+            hint = nil
+        }
+    }
+
+    /// The scheme names of challenges (RFC 9110, section 11.6.1): the first word of each field, so that no parameter passes for one.
+    private static func schemes(_ challenges: [String]) -> [String] {
+        challenges.prefix(8).compactMap { value in
+            let name = String(decoding: value.utf8.prefix { $0.isHTTPTokenCharacter }, as: UTF8.self)
+            return name.isEmpty ? nil : String(name.prefix(40))
+        }
+    }
+
+    private static func authenticationHint(_ schemes: [String]) -> String? {
+        let offers = [("basic", "--auth"), ("bearer", "--bearer")].filter { offer in
+            schemes.contains { $0.equalsIgnoringASCIICase(offer.0) }
+        }
+        return offers.isEmpty ? nil : "try " + offers.map(\.1).joined(separator: " or ")
+    }
+
+    private static func wanted(_ headers: HTTPHeaders) -> String {
+        if let versions = headers[HandshakeField.version] { return " version: \(HandshakeField.version) \(versions.quoted)" }
+        return headers[HandshakeField.upgrade].map { ": Upgrade \($0.quoted)" } ?? ""
+    }
+
+    /// A server that doesn't speak the version lists those it does (RFC 6455, section 4.4).
+    private static func versionHint(_ headers: HTTPHeaders) -> String? {
+        let versions = headers.values(of: HandshakeField.version).flatMap(\.listElements)
+        let spoken = HandshakeVersion.allCases.map { String($0.rawValue) }.filter(versions.contains)
+        return spoken.isEmpty ? nil : "try " + spoken.reversed().map { "-p \($0)" }.joined(separator: " or ")
+    }
+}

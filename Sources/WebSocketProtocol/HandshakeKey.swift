@@ -1,0 +1,60 @@
+import COpenSSL
+
+/// The 16 random bytes of Sec-WebSocket-Key (RFC 6455, section 4.1).
+public struct HandshakeKey: Hashable, Sendable {
+    /// The field's value: the bytes in base64.
+    public let fieldValue: String
+
+    /// `nil` unless there are 16 bytes.
+    public init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
+        fieldValue = Base64.encode(bytes)
+    }
+
+    /// Draws the bytes from a generator.
+    public init(using generator: inout some RandomNumberGenerator) {
+        fieldValue = Base64.encode((0..<Self.byteCount).map { _ in UInt8.random(in: 0...255, using: &generator) })
+    }
+
+    /// Reads a peer's field value; `nil` unless it is the base64 of 16 bytes.
+    init?(fieldValue: String) {
+        guard let bytes = try? Base64.decode(fieldValue) else { return nil }
+        self.init(bytes)
+    }
+
+    private static let byteCount = 16
+
+    /// What Sec-WebSocket-Accept must be: base64 of the SHA-1 of the key's text and a fixed GUID (RFC 6455, section 4.2.2).
+    /// `nil` if OpenSSL is configured to refuse SHA-1.
+    public var acceptValue: String? {
+        let input = Array((fieldValue + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        guard EVP_Digest(input, input.count, &digest, &length, EVP_sha1(), nil) == 1 else { return nil }
+        return Base64.encode(Array(digest.prefix(Int(length))))
+    }
+}
+
+/// The version of the protocol that a handshake speaks. Both frame alike (version 8 is draft-ietf-hybi-thewebsocketprotocol-10).
+public enum HandshakeVersion: Int, Hashable, Sendable, CaseIterable {
+    /// The origin goes in Sec-WebSocket-Origin.
+    case draft8 = 8
+    /// RFC 6455.
+    case rfc6455 = 13
+
+    /// Where a client names its origin.
+    public var originFieldName: String { self == .draft8 ? "Sec-WebSocket-Origin" : "Origin" }
+}
+
+/// The fields that a handshake is made of.
+enum HandshakeField {
+    static let accept = "Sec-WebSocket-Accept"
+    static let connection = "Connection"
+    static let extensions = "Sec-WebSocket-Extensions"
+    static let host = "Host"
+    static let key = "Sec-WebSocket-Key"
+    static let origin = "Origin"
+    static let subprotocol = "Sec-WebSocket-Protocol"
+    static let upgrade = "Upgrade"
+    static let version = "Sec-WebSocket-Version"
+}
