@@ -1,0 +1,256 @@
+extension Connection {
+    /// How far the opening handshake is (RFC 6455, section 4).
+    enum Opening {
+        /// There is none: the connection starts open, or it is through.
+        case none
+        /// The request is out; its response is awaited.
+        case responseAwaited(ClientHandshake, PermessageDeflateSettings?, HTTPHeadParser<HTTPResponseHead>)
+        /// The response refuses; its body is gathered, to be shown.
+        case refusalGathered(Refusal, BodyLength)
+        case requestAwaited(HTTPHeadParser<HTTPRequestHead>)
+        /// A client waits for `accept` or `reject`.
+        case answerOwed(ServerHandshake)
+    }
+
+    enum BodyLength {
+        case bytes(Int)
+        case untilEnd
+    }
+
+    /// A client's connection: the request is `output` at once.
+    ///
+    /// - Parameters:
+    ///   - deflate: what `handshake` offers of permessage-deflate, and how we compress then; nil where it offers none.
+    ///   - random: fills a buffer with unpredictable bytes; masking keys are drawn from it (RFC 6455, section 5.3).
+    public init(
+        client handshake: ClientHandshake, deflate: PermessageDeflateSettings? = nil, configuration: Configuration = Configuration(),
+        random: @escaping (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        let opening = Opening.responseAwaited(handshake, deflate, HTTPHeadParser(limits: configuration.headLimits))
+        self.init(role: .client, opening: opening, configuration: configuration, random: random)
+        write(handshake.requestBytes)
+    }
+
+    /// A server's connection, which waits for a client's request.
+    public init(server configuration: Configuration = Configuration(), random: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
+        let l = configuration.headLimits
+        let opening = Opening.requestAwaited(HTTPHeadParser(limits: .init(headSize: l.headSize, lineLength: l.lineLength, fieldCount: l.fieldCount)))
+        self.init(role: .server, opening: opening, configuration: configuration, random: random)
+    }
+
+    /// Opens the connection to the client that asked (RFC 6455, section 4.2.2).
+    ///
+    /// - Parameter deflate: our limits and demands where compression may be used; the first of the client's offers that can be met is taken.
+    /// - Precondition: `next()` gave `.requested`, and `subprotocol` is one that the client offered.
+    public mutating func accept(
+        subprotocol: String? = nil, deflate: PermessageDeflateSettings? = nil, headers: [HTTPHeaders.Field] = []
+    ) {
+        guard case .answerOwed(let handshake) = opening else { preconditionFailure("no client waits for an answer") }
+        let answer = deflate?.parameters.answer(toOffers: handshake.offeredExtensions)
+        let extensions = answer.map { [$0.element] } ?? []
+        write(handshake.accept(subprotocol: subprotocol, extensions: extensions, headers: headers))
+        acceptedSubprotocol = subprotocol
+        acceptedExtensions = extensions
+        open(compression: answer.map { CompressionSettings($0.agreement, role: .server, deflate) })
+    }
+
+    /// Refuses the client that asked, with an HTTP status; the stream ends once that is written.
+    public mutating func reject(status: Int, reason: StaticString, headers: [HTTPHeaders.Field] = [], body: String) {
+        refuse(with: ServerHandshake.reject(status: status, reason: reason, headers: headers, body: body))
+    }
+
+    mutating func nextOpening() -> Event {
+        switch opening {
+        case .none, .answerOwed: return .needsInput
+        case .responseAwaited(let handshake, let deflate, var parser):
+            return nextResponse(handshake, deflate, &parser)
+        case .refusalGathered(let refusal, let length):
+            return gather(refusal, length)
+        case .requestAwaited(var parser):
+            return nextRequest(&parser)
+        }
+    }
+
+    // MARK: Client
+
+    private mutating func nextResponse(
+        _ handshake: ClientHandshake, _ deflate: PermessageDeflateSettings?, _ parser: inout HTTPHeadParser<HTTPResponseHead>
+    ) -> Event {
+        while true {
+            do throws(HTTPHeadError) {
+                let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(input.bytes))
+                guard case .complete(let response, let consumed) = try parser.consume(bytes) else {
+                    input.removeAll()
+                    opening = .responseAwaited(handshake, deflate, parser)
+                    return streamEnded ? refuse(Refusal(.head(parser.endOfInput()))) : .needsInput
+                }
+                input.consume(consumed)
+                // An interim response, such as 103, announces the real one (RFC 9110, section 15.2).
+                interimResponses += 1
+                if response.isInterim, interimResponses <= 16 { continue }
+                return judge(response, handshake, deflate)
+            } catch {
+                return refuse(Refusal(.head(error)))
+            }
+        }
+    }
+
+    private mutating func judge(_ response: HTTPResponseHead, _ handshake: ClientHandshake, _ deflate: PermessageDeflateSettings?) -> Event {
+        do throws(HandshakeError) {
+            let result = try handshake.check(response)
+            var compression: CompressionSettings?
+            do throws(PermessageDeflateError) {
+                let agreement = try deflate?.parameters.agreement(withAnswer: result.extensions)
+                compression = agreement.map { CompressionSettings($0, role: .client, deflate) }
+            } catch {
+                throw .deflate(error)
+            }
+            opened = result
+            acceptedSubprotocol = result.subprotocol
+            acceptedExtensions = result.extensions
+            open(compression: compression)
+            return .opened
+        } catch {
+            let refusal = Refusal(.handshake(error), response: response)
+            guard case .status = error else { return refuse(refusal) }
+            closeDeadline = now &+ Self.bodyTimeout
+            return gather(refusal, BodyLength(of: response))
+        }
+    }
+
+    /// Takes up to 4 KiB of a refusal's body, to be shown, for at most a second.
+    private mutating func gather(_ refusal: Refusal, _ length: BodyLength) -> Event {
+        var refusal = refusal
+        var wanted = Refusal.shownBodySize + 1
+        if case .bytes(let count) = length { wanted = min(wanted, count) }
+        let taken = min(input.count, wanted - refusal.body.count)
+        refusal.body += UnsafeRawBufferPointer(input.bytes).prefix(taken)
+        input.removeAll()
+        if refusal.body.count >= wanted || streamEnded || closeDeadline.map({ $0 <= now }) == true {
+            refusal.bodyIsCut = refusal.body.count > Refusal.shownBodySize
+            if refusal.bodyIsCut { refusal.body.removeLast() }
+            return refuse(refusal)
+        }
+        opening = .refusalGathered(refusal, length)
+        return .needsInput
+    }
+
+    private mutating func refuse(_ refusal: Refusal) -> Event {
+        self.refusal = refusal
+        opening = .none
+        phase = .ended
+        return .refused
+    }
+
+    private static let bodyTimeout: Instant = 1_000_000_000
+
+    // MARK: Server
+
+    private mutating func nextRequest(_ parser: inout HTTPHeadParser<HTTPRequestHead>) -> Event {
+        do throws(HTTPHeadError) {
+            let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(input.bytes))
+            guard case .complete(let head, let consumed) = try parser.consume(bytes) else {
+                input.removeAll()
+                opening = .requestAwaited(parser)
+                return .needsInput
+            }
+            input.consume(consumed)
+            do throws(ServerHandshakeError) {
+                let handshake = try ServerHandshake(head)
+                opening = .answerOwed(handshake)
+                request = handshake
+                return .requested
+            } catch {
+                refusal = Refusal(.request(error))
+                refuse(with: error.response)
+                return .refused
+            }
+        } catch {
+            refusal = Refusal(.head(error))
+            refuse(with: ServerHandshake.reject(status: 400, reason: "Bad Request", body: "\(error)\n"))
+            return .refused
+        }
+    }
+
+    private mutating func refuse(with response: [UInt8]) {
+        write(response)
+        opening = .none
+        phase = .failed
+        closeDeadline = now &+ configuration.closeTimeout
+    }
+
+    private mutating func write(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { outbox.append($0) }
+        statistics.wireBytesSent &+= UInt64(bytes.count)
+    }
+}
+
+/// Why an opening handshake failed, with what the server said.
+public struct Refusal: Equatable, Sendable {
+    public enum Reason: Equatable, Sendable {
+        /// The response is no upgrade, or a wrong one.
+        case handshake(HandshakeError)
+        /// What came is no HTTP head, or one past its limits.
+        case head(HTTPHeadError)
+        /// Seen by a server: the request is no handshake.
+        case request(ServerHandshakeError)
+    }
+
+    public var reason: Reason
+    public var response: HTTPResponseHead?
+    /// The first bytes of the response's body.
+    public var body: [UInt8] = []
+    /// Whether the body goes on behind them.
+    public var bodyIsCut = false
+
+    init(_ reason: Reason, response: HTTPResponseHead? = nil) {
+        self.reason = reason
+        self.response = response
+    }
+
+    /// The verdict, in one line.
+    public var description: String {
+        switch reason {
+        case .handshake(let error): error.description
+        case .head(let error): error.description
+        case .request(let error): error.description
+        }
+    }
+
+    /// What to try, if there is something to try.
+    public var hint: String? {
+        if case .handshake(let error) = reason { error.hint } else { nil }
+    }
+
+    /// How much of a body is kept; bytes.
+    public static let shownBodySize = 4096
+}
+
+extension Connection.BodyLength {
+    /// How much body a response announces (RFC 9112, section 6.3).
+    init(of response: HTTPResponseHead) {
+        if response.headers.contains("Transfer-Encoding") {
+            self = .untilEnd
+        } else if response.status == 204 || response.status == 304 {
+            self = .bytes(0)
+        } else if let value = response.headers["Content-Length"], let count = Int(value), count >= 0 {
+            self = .bytes(count)
+        } else {
+            self = .untilEnd
+        }
+    }
+}
+
+extension CompressionSettings {
+    /// Our side of an agreement.
+    init(_ agreement: PermessageDeflateAgreement, role: Role, _ settings: PermessageDeflateSettings?) {
+        let (client, server) = (agreement.clientMaxWindowBits.rawValue, agreement.serverMaxWindowBits.rawValue)
+        let (clientResets, serverResets) = (agreement.clientNoContextTakeover, agreement.serverNoContextTakeover)
+        sendWindowBits = role == .client ? client : server
+        receiveWindowBits = role == .client ? server : client
+        sendResets = role == .client ? clientResets : serverResets
+        receiveResets = role == .client ? serverResets : clientResets
+        level = settings?.level ?? level
+        threshold = settings?.threshold ?? threshold
+    }
+}

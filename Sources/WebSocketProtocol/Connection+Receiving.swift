@@ -1,0 +1,268 @@
+extension Connection {
+    /// Where the decoder stands in the stream of frames.
+    enum Decoding {
+        case header
+        /// Within a data frame: `remaining` bytes of payload are to come, of which the first `ready` are in `input`, unmasked.
+        case payload(DataFrame, remaining: UInt64, ready: Int)
+        /// Behind the last frame of a compressed message: what its sender stripped is fed to the inflater, from `position` on.
+        case tail(position: Int)
+    }
+
+    struct DataFrame {
+        var isFinal: Bool
+        var maskKey: UInt32?
+        var length: UInt64
+    }
+
+    /// Room for the next read, until the next call. A long message that is held whole is read into its own memory at once.
+    public mutating func inputBuffer() -> UnsafeMutableRawBufferPointer {
+        readsDirectly = directRemaining != nil
+        if let remaining = directRemaining {
+            let wanted = Int(min(remaining, UInt64(max(assembler.held.count, configuration.inputBufferSize))))
+            return UnsafeMutableRawBufferPointer(rebasing: assembler.held.spare(atLeast: wanted).prefix(Int(clamping: remaining)))
+        }
+        let space = input.spare(atLeast: max(configuration.inputBufferSize - input.count, 1))
+        return UnsafeMutableRawBufferPointer(rebasing: space.prefix(configuration.inputBufferSize))
+    }
+
+    /// Takes in `byteCount` bytes that were read into the last `inputBuffer()`.
+    public mutating func received(_ byteCount: Int, at now: Instant) {
+        self.now = now
+        statistics.wireBytesReceived &+= UInt64(byteCount)
+        if readsDirectly {
+            assembler.directCount += byteCount
+        } else {
+            input.commit(byteCount)
+        }
+    }
+
+    /// What came of the bytes received; call until it gives `.needsInput`.
+    public mutating func next() -> Event {
+        do throws(ProtocolError) {
+            switch phase {
+            case .opening: return nextOpening()
+            case .open, .closing: return try nextFrame()
+            case .closed, .failed, .ended:
+                // Section 7.1.7: nothing behind a Close, or a failure, is data.
+                assembler.abandon()
+                input.removeAll()
+                return .needsInput
+            }
+        } catch {
+            fail(error)
+            return .failed
+        }
+    }
+
+    /// How many bytes of the current frame can be read straight into the message's memory.
+    private var directRemaining: UInt64? {
+        guard case .payload(_, let remaining, _) = decoding, input.isEmpty, !assembler.isCompressed, !assembler.isStreamed,
+            remaining >= UInt64(configuration.inputBufferSize), phase == .open || phase == .closing
+        else { return nil }
+        return remaining
+    }
+
+    private mutating func nextFrame() throws(ProtocolError) -> Event {
+        while true {
+            switch decoding {
+            case .header:
+                let bytes = UnsafeRawBufferPointer(input.bytes)
+                guard let (header, size) = try decoder.decode(bytes, isInMessage: assembler.isInMessage) else { return .needsInput }
+                if header.opcode.isControl {
+                    guard bytes.count - size >= Int(header.payloadLength) else { return .needsInput }
+                    if let event = try controlFrame(header, size) { return event }
+                } else if let event = try dataFrame(header, size) {
+                    return event
+                }
+            case .payload(let frame, let remaining, let ready):
+                if let event = try continuePayload(frame, remaining, ready) { return event }
+            case .tail(let position):
+                if let event = try inflateTail(from: position) { return event }
+            }
+        }
+    }
+
+    // MARK: Data frames
+
+    /// Takes a data frame's header; where the frame is a whole message that lies in the input, the message too, in place.
+    private mutating func dataFrame(_ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event? {
+        var event: Event?
+        if header.opcode != .continuation {
+            let kind: MessageKind = header.opcode == .text ? .text : .binary
+            let isStreamed = kind == .text ? streamsText : streamsBinary
+            let isCompressed = header.reserved != 0
+            let limit = isStreamed ? configuration.maxStreamedMessageSize : configuration.maxMessageSize
+            if header.isFinal, !isCompressed, !isStreamed, header.payloadLength <= UInt64(input.count - size),
+                header.payloadLength <= limit
+            {
+                return try wholeMessage(kind, header, size)
+            }
+            assembler.begin(kind, isCompressed: isCompressed, isStreamed: isStreamed, limit: limit)
+            if isStreamed { event = .messageBegan(kind) }
+        }
+        // A compressed frame's length says nothing of the message's, but for what zlib can't shrink below.
+        if !assembler.isCompressed { try assembler.admit(header.payloadLength) }
+        input.consume(size)
+        let frame = DataFrame(isFinal: header.isFinal, maskKey: header.maskKey, length: header.payloadLength)
+        decoding = .payload(frame, remaining: header.payloadLength, ready: 0)
+        return event
+    }
+
+    private mutating func wholeMessage(_ kind: MessageKind, _ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event {
+        let length = Int(header.payloadLength)
+        let payload = UnsafeMutableRawBufferPointer(rebasing: input.bytes[size..<(size + length)])
+        if let key = header.maskKey { Masking.apply(key, to: payload) }
+        payloadRegion = UnsafeRawBufferPointer(payload)
+        if kind == .text {
+            var validator = UTF8Validator()
+            if let offset = validator.consume(payloadRegion) { throw .invalidText(offset: UInt64(offset)) }
+            guard validator.isComplete else { throw .truncatedText }
+        }
+        input.consume(size + length)
+        count(received: length)
+        return .message(kind)
+    }
+
+    private mutating func count(received bytes: Int) {
+        statistics.messagesReceived &+= 1
+        statistics.bytesReceived &+= UInt64(bytes)
+    }
+
+    /// Goes on with a data frame's payload; gives nil to be called again, or to go on with the next state.
+    private mutating func continuePayload(_ frame: DataFrame, _ remaining: UInt64, _ ready: Int) throws(ProtocolError) -> Event? {
+        if remaining == 0 { return try endFrame(frame) }
+        if assembler.directCount > 0 {
+            let fresh = assembler.takeDirect()
+            unmask(fresh, frame, remaining)
+            try assembler.check(UnsafeRawBufferPointer(fresh))
+            decoding = .payload(frame, remaining: remaining - UInt64(fresh.count), ready: 0)
+            return nil
+        }
+        var ready = ready
+        if ready == 0 {
+            ready = Int(min(UInt64(input.count), remaining))
+            if ready == 0 { return .needsInput }
+            unmask(UnsafeMutableRawBufferPointer(rebasing: input.bytes.prefix(ready)), frame, remaining)
+        }
+        let chunk = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(input.bytes).prefix(ready))
+        if assembler.isCompressed {
+            let (consumed, event) = try inflate(chunk)
+            input.consume(consumed)
+            decoding = .payload(frame, remaining: remaining - UInt64(consumed), ready: ready - consumed)
+            return event
+        }
+        try assembler.check(chunk)
+        decoding = .payload(frame, remaining: remaining - UInt64(ready), ready: 0)
+        if assembler.isStreamed {
+            payloadRegion = chunk
+        } else {
+            assembler.held.append(chunk)
+        }
+        input.consume(ready)
+        return assembler.isStreamed ? assembler.kind.map { .messagePart($0) } : nil
+    }
+
+    private func unmask(_ bytes: UnsafeMutableRawBufferPointer, _ frame: DataFrame, _ remaining: UInt64) {
+        guard let key = frame.maskKey else { return }
+        Masking.apply(key, to: bytes, offset: frame.length - remaining)
+    }
+
+    private mutating func endFrame(_ frame: DataFrame) throws(ProtocolError) -> Event? {
+        decoding = .header
+        guard frame.isFinal else { return nil }
+        if assembler.isCompressed {
+            decoding = .tail(position: 0)
+            return nil
+        }
+        return try endMessage()
+    }
+
+    private mutating func endMessage() throws(ProtocolError) -> Event {
+        decoding = .header
+        let kind = try assembler.finish()
+        count(received: Int(clamping: assembler.size))
+        if assembler.isStreamed { return .messageEnded(kind) }
+        payloadRegion = UnsafeRawBufferPointer(assembler.held.bytes)
+        return .message(kind)
+    }
+
+    // MARK: Compressed messages
+
+    /// Inflates what it can of `chunk`: into the message held, or as one part of a message that is streamed.
+    private mutating func inflate(_ chunk: UnsafeRawBufferPointer) throws(ProtocolError) -> (consumed: Int, event: Event?) {
+        var consumed = 0
+        repeat {
+            let rest = UnsafeRawBufferPointer(rebasing: chunk.dropFirst(consumed))
+            if assembler.isStreamed { inflated.removeAll() }
+            // One byte past the limit is room enough to see it broken; a bomb costs no more.
+            let allowed = assembler.limit - assembler.size
+            let room = Int(min(allowed == .max ? allowed : allowed + 1, UInt64(Self.inflatePiece)))
+            let space = assembler.isStreamed ? inflated.spare(atLeast: room) : assembler.held.spare(atLeast: room)
+            let piece = UnsafeMutableRawBufferPointer(rebasing: space.prefix(room))
+            guard let step = try inflater?.inflate(rest, into: piece) else { throw .reservedBits(FrameHeader.reserved1) }
+            consumed += step.consumed
+            let produced = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(piece).prefix(step.produced))
+            try assembler.check(produced)
+            if assembler.isStreamed {
+                payloadRegion = produced
+                if !produced.isEmpty { return (consumed, assembler.kind.map { .messagePart($0) }) }
+            } else {
+                assembler.held.commit(step.produced)
+            }
+            if step.consumed == 0, step.produced == 0 {
+                guard rest.isEmpty else { throw .invalidCompressedData("the data leads nowhere") }
+                break
+            }
+            // With all its input used up the inflater may still hold back output that did not fit.
+            if consumed == chunk.count, step.produced < room { break }
+        } while true
+        return (consumed, nil)
+    }
+
+    static let inflatePiece = 64 << 10
+
+    private mutating func inflateTail(from position: Int) throws(ProtocolError) -> Event? {
+        let (consumed, event) = try withUnsafeBytes(of: Inflater.tail) { (tail) throws(ProtocolError) in
+            try inflate(UnsafeRawBufferPointer(rebasing: tail.dropFirst(position)))
+        }
+        if let event {
+            decoding = .tail(position: position + consumed)
+            return event
+        }
+        inflater?.endMessage()
+        return try endMessage()
+    }
+
+    // MARK: Control frames
+
+    private mutating func controlFrame(_ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event? {
+        let length = Int(header.payloadLength)
+        let payload = UnsafeMutableRawBufferPointer(rebasing: input.bytes[size..<(size + length)])
+        if let key = header.maskKey { Masking.apply(key, to: payload) }
+        payloadRegion = UnsafeRawBufferPointer(payload)
+        input.consume(size + length)
+        switch header.opcode {
+        case .ping:
+            answerPing(payloadRegion)
+            return .ping
+        case .pong:
+            lastRoundTrip = keepAlive.answered(payloadRegion, at: now)
+            return .pong
+        case .close:
+            try receiveClose(payloadRegion)
+            return .closing
+        case .continuation, .text, .binary: return nil
+        }
+    }
+
+    /// Answers with the ping's own bytes (section 5.5.3). While much output waits only the latest ping is remembered, as that
+    /// section allows: a peer that pings and doesn't read can't make us fill our memory.
+    private mutating func answerPing(_ payload: UnsafeRawBufferPointer) {
+        guard phase == .open else { return }
+        if outbox.count > 1 << 20 {
+            keepAlive.postponedPong = Array(payload)
+        } else {
+            appendFrame(.pong, payload)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+extension Connection {
+    /// Sends a whole message. The bytes of a text are the caller's to have checked as UTF-8: `String` is, and a reader of input
+    /// that names line and byte of an error has done it.
+    ///
+    /// - Throws: `notOpen`, or `messageUnfinished` while another is being sent in fragments.
+    public mutating func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(UsageError) {
+        try requireOpen()
+        guard sending == nil else { throw .messageUnfinished }
+        if let compression, payload.count >= compression.threshold, deflater != nil {
+            scratch.removeAll()
+            try deflater?.deflate(payload, isFinal: true, to: &scratch)
+            appendFrame(Opcode(kind), UnsafeRawBufferPointer(scratch.bytes), reserved: FrameHeader.reserved1)
+            scratch.removeAll(keepingCapacityUpTo: Self.keptCapacity)
+        } else {
+            appendFrame(Opcode(kind), payload)
+        }
+        statistics.messagesSent &+= 1
+        statistics.bytesSent &+= UInt64(payload.count)
+    }
+
+    /// Sends a message in fragments of the caller's cutting (RFC 6455, section 5.4): the first call begins it, `isFinal` ends it.
+    /// A text may be cut anywhere.
+    public mutating func sendFragment(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, isFinal: Bool) throws(UsageError) {
+        try requireOpen()
+        let (compressed, isFirst) = (sending?.isCompressed ?? (deflater != nil), sending == nil)
+        guard isFirst || sending?.kind == kind else { throw .messageUnfinished }
+        let opcode = isFirst ? Opcode(kind) : .continuation
+        if compressed {
+            scratch.removeAll()
+            try deflater?.deflate(payload, isFinal: isFinal, to: &scratch)
+            let reserved = isFirst ? FrameHeader.reserved1 : 0
+            appendFrame(opcode, UnsafeRawBufferPointer(scratch.bytes), isFinal: isFinal, reserved: reserved)
+            scratch.removeAll(keepingCapacityUpTo: Self.keptCapacity)
+        } else {
+            appendFrame(opcode, payload, isFinal: isFinal)
+        }
+        sending = isFinal ? nil : (kind, compressed, false)
+        if isFinal { statistics.messagesSent &+= 1 }
+        statistics.bytesSent &+= UInt64(payload.count)
+    }
+
+    /// Whether a message is being sent in fragments.
+    public var isSendingFragments: Bool { sending != nil }
+
+    /// Sends a ping with `payload`, or with a mark of its own where that is nil (RFC 6455, section 5.5.2); its pong sets
+    /// `lastRoundTrip`.
+    public mutating func ping(_ payload: [UInt8]? = nil, at now: Instant) throws(UsageError) {
+        try requireOpen()
+        let mark = payload ?? keepAlive.nextMark()
+        guard mark.count <= FrameHeader.maximumControlPayload else { throw .controlPayloadTooLong(bytes: mark.count) }
+        keepAlive.sent(mark, at: now)
+        mark.withUnsafeBytes { appendFrame(.ping, $0) }
+    }
+
+    /// Sends a pong that nobody asked for (RFC 6455, section 5.5.3).
+    public mutating func pong(_ payload: [UInt8]) throws(UsageError) {
+        try requireOpen()
+        guard payload.count <= FrameHeader.maximumControlPayload else { throw .controlPayloadTooLong(bytes: payload.count) }
+        payload.withUnsafeBytes { appendFrame(.pong, $0) }
+    }
+
+    private func requireOpen() throws(UsageError) {
+        guard phase == .open else { throw .notOpen(readyState) }
+    }
+
+    @inline(__always)
+    mutating func appendFrame(
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, isFinal: Bool = true, reserved: UInt8 = 0
+    ) {
+        let header = FrameHeader(
+            isFinal: isFinal, reserved: reserved, opcode: opcode, maskKey: role == .client ? masks.next() : nil,
+            payloadLength: UInt64(payload.count))
+        let before = outbox.count
+        FrameEncoder.append(header, payload, to: &outbox)
+        statistics.wireBytesSent &+= UInt64(outbox.count - before)
+    }
+}

@@ -1,0 +1,246 @@
+/// Where a connection stands, in the words of a page's WebSocket.
+public enum ReadyState: String, Sendable {
+    case connecting, open, closing, closed
+}
+
+/// A moment on the caller's monotonic clock, in nanoseconds.
+public typealias Instant = UInt64
+
+/// One WebSocket connection, client's or server's: bytes and time in, events and bytes out (RFC 6455, RFC 7692).
+///
+/// The caller moves bytes and owns the clock:
+/// 1. read from the network into `inputBuffer()`, report it with `received(_:at:)`, and take events from `next()` until `.needsInput`;
+/// 2. after any call, write the bytes of `withOutput` to the network and report it with `sent(_:)`; then do what `disposition` says;
+/// 3. call `tick(at:)` when `nextDeadline` has come.
+///
+/// Nothing is allocated for a message that arrives whole in one read, and none is ever copied to be handed on:
+/// `payload` is borrowed until the next call.
+public struct Connection: ~Copyable {
+    public struct Configuration: Sendable {
+        /// The most bytes of a message that is held whole; one more fails the connection with 1009.
+        public var maxMessageSize: UInt64 = 64 << 20
+        /// The most bytes of a message that is handed on in parts.
+        public var maxStreamedMessageSize: UInt64 = .max
+        /// How long the peer may take to answer a Close, and then to end the stream; nanoseconds.
+        public var closeTimeout: Instant = 5_000_000_000
+        /// How often a ping is sent on its own; nanoseconds, 0 for never.
+        public var pingInterval: Instant = 0
+        /// How long a pong may take before the connection is failed; nanoseconds, 0 for as long as it takes.
+        public var pingTimeout: Instant = 0
+        /// Bytes of the buffer that one read can fill.
+        public var inputBufferSize = 128 << 10
+        /// Limits on the head of the HTTP request or response.
+        public var headLimits = HTTPHeadParser<HTTPResponseHead>.Limits()
+
+        public init() {}
+    }
+
+    /// What came of the bytes received; the matching property of the connection holds the details until the next call.
+    public enum Event: Equatable, Sendable {
+        /// All input is used up: read more.
+        case needsInput
+        /// The server accepted (`opened`): the connection is open.
+        case opened
+        /// The server's answer is no upgrade, or a wrong one (`refusal`): the connection is over.
+        case refused
+        /// A client asks (`request`): answer with `accept` or `reject`.
+        case requested
+        /// A whole message; its bytes are `payload`.
+        case message(MessageKind)
+        /// A message that is handed on in parts begins.
+        case messageBegan(MessageKind)
+        /// Its next bytes are `payload`.
+        case messagePart(MessageKind)
+        /// It is whole.
+        case messageEnded(MessageKind)
+        /// A ping, which has been answered; its bytes are `payload`.
+        case ping
+        /// A pong; its bytes are `payload`, `lastRoundTrip` is set where it answers a ping of ours.
+        case pong
+        /// The peer's Close frame (`peerClose`), which has been answered.
+        case closing
+        /// The peer broke the protocol or a limit (`failure`): nothing more is read as a message.
+        case failed
+    }
+
+    /// What the caller shall do with the stream once the output is written.
+    public enum Disposition: Sendable {
+        /// Go on.
+        case running
+        /// Read on until the stream ends or the deadline comes; all that arrives is dropped.
+        case draining
+        /// End our side of the stream, then as `draining`: so that the Close frame isn't lost to a reset.
+        case halfClose
+        /// Close the stream.
+        case finished
+    }
+
+    enum Phase {
+        case opening
+        case open
+        /// A Close frame was sent, none received.
+        case closing
+        /// Both Close frames are through: the server ends the stream, the client waits for that (section 7.1.1).
+        case closed
+        /// We failed the connection (section 7.1.7).
+        case failed
+        /// The stream is over.
+        case ended
+    }
+
+    public let role: Role
+    public let configuration: Configuration
+    var phase = Phase.opening
+    var opening: Opening
+
+    var input = ByteBuffer()
+    var outbox = ByteBuffer()
+    /// A message being compressed.
+    var scratch = ByteBuffer()
+    /// A part of a streamed message, inflated.
+    var inflated = ByteBuffer()
+    var masks: MaskSource
+    var decoder: FrameDecoder
+    var decoding = Decoding.header
+    /// Whether the last `inputBuffer()` was memory of the message under way.
+    var readsDirectly = false
+    var assembler = MessageAssembler()
+    var inflater: Inflater?
+    var deflater: Deflater?
+    var compression: CompressionSettings?
+    /// The kind of the message that is being sent in fragments, and whether it is compressed.
+    var sending: (kind: MessageKind, isCompressed: Bool, isFirst: Bool)?
+    var payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
+    var now: Instant = 0
+    var streamEnded = false
+    var closeDeadline: Instant?
+    var interimResponses = 0
+    var keepAlive = KeepAlive()
+
+    /// Whether text or binary messages are handed on in parts as they come; counts from the next message on.
+    public var streamsText = false
+    public var streamsBinary = false
+
+    /// What the server agreed to; set with `.opened`.
+    public internal(set) var opened: HandshakeResult?
+    /// Why the handshake failed; set with `.refused`.
+    public internal(set) var refusal: Refusal?
+    /// The client's request; set with `.requested`.
+    public internal(set) var request: ServerHandshake?
+    /// What both sides agreed on; set once open.
+    public internal(set) var acceptedSubprotocol: String?
+    public internal(set) var acceptedExtensions: [WebSocketExtension] = []
+    public internal(set) var peerClose: CloseFrame?
+    public internal(set) var sentClose: CloseFrame?
+    public internal(set) var failure: ProtocolError?
+    /// Whether our Close frame went out before the peer's came.
+    public internal(set) var closedByUs = false
+    /// Nanoseconds between a ping of ours and its pong.
+    public internal(set) var lastRoundTrip: Instant?
+    public internal(set) var statistics = Statistics()
+
+    /// - Parameter random: fills a buffer with unpredictable bytes; masking keys are drawn from it.
+    init(role: Role, opening: Opening, configuration: Configuration, random: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
+        self.role = role
+        self.opening = opening
+        self.configuration = configuration
+        masks = MaskSource(random)
+        decoder = FrameDecoder(role: role)
+    }
+
+    /// The handshake is through: frames follow.
+    mutating func open(compression: CompressionSettings?) {
+        phase = .open
+        opening = .none
+        closeDeadline = nil
+        self.compression = compression
+        decoder.allowsCompression = compression != nil
+        if let compression {
+            inflater = Inflater(compression)
+            deflater = Deflater(compression)
+        }
+        keepAlive.start(at: now)
+    }
+
+    public var readyState: ReadyState {
+        switch phase {
+        case .opening: .connecting
+        case .open: .open
+        case .closing, .closed, .failed: .closing
+        case .ended: .closed
+        }
+    }
+
+    public var disposition: Disposition {
+        switch phase {
+        case .opening, .open, .closing: .running
+        case .closed: role == .server ? .finished : .draining
+        case .failed: .halfClose
+        case .ended: .finished
+        }
+    }
+
+    /// The bytes of the last event, until the next call.
+    public var payload: RawSpan {
+        @_lifetime(borrow self)
+        borrowing get { borrowed(RawSpan(_unsafeBytes: payloadRegion), from: self) }
+    }
+
+    /// `payload` for a caller that sends while it reads: valid until the next call of `next()` or `inputBuffer()`; sending and closing
+    /// leave it alone.
+    public var payloadBytes: UnsafeRawBufferPointer { payloadRegion }
+
+    // MARK: Bytes out
+
+    /// Lends what waits to be written to the network.
+    public func withOutput<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { body(UnsafeRawBufferPointer(outbox.bytes)) }
+
+    /// Bytes that wait to be written to the network.
+    public var outputCount: Int { outbox.count }
+
+    /// Reports that the first `byteCount` bytes of the output were written.
+    public mutating func sent(_ byteCount: Int) {
+        outbox.consume(byteCount)
+        if outbox.isEmpty {
+            outbox.removeAll(keepingCapacityUpTo: Self.keptCapacity)
+            if let pong = keepAlive.postponedPong {
+                keepAlive.postponedPong = nil
+                pong.withUnsafeBytes { appendFrame(.pong, $0) }
+            }
+        }
+    }
+
+    static let keptCapacity = 2 << 20
+}
+
+/// A Close frame's content; no code where the frame was empty (RFC 6455, section 5.5.1).
+public struct CloseFrame: Equatable, Sendable {
+    public var code: CloseCode?
+    public var reason: String
+
+    public init(code: CloseCode?, reason: String = "") {
+        self.code = code
+        self.reason = reason
+    }
+}
+
+/// What went over a connection so far.
+public struct Statistics: Equatable, Sendable {
+    public var messagesReceived: UInt64 = 0
+    public var messagesSent: UInt64 = 0
+    /// Payload bytes of messages, inflated.
+    public var bytesReceived: UInt64 = 0
+    public var bytesSent: UInt64 = 0
+    /// All bytes on the stream, heads and frame headers included.
+    public var wireBytesReceived: UInt64 = 0
+    public var wireBytesSent: UInt64 = 0
+}
+
+/// Ties the lifetime of a borrowed view to its owner, which the compiler can't derive from an unsafe pointer.
+@_unsafeNonescapableResult
+@_lifetime(borrow source)
+func borrowed<T: ~Copyable & ~Escapable, U: ~Copyable & ~Escapable>(
+    _ dependent: consuming T, from source: borrowing U
+) -> T {
+    dependent
+}

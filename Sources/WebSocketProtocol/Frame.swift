@@ -1,0 +1,50 @@
+/// What a data message carries (RFC 6455, section 5.6).
+public enum MessageKind: UInt8, Sendable {
+    case text = 0x1
+    case binary = 0x2
+}
+
+/// The opcodes of RFC 6455, section 5.2; all others are reserved.
+public enum Opcode: UInt8, Sendable {
+    case continuation = 0x0
+    case text = 0x1
+    case binary = 0x2
+    case close = 0x8
+    case ping = 0x9
+    case pong = 0xA
+
+    public var isControl: Bool { rawValue & 0x8 != 0 }
+
+    init(_ kind: MessageKind) { self = kind == .text ? .text : .binary }
+}
+
+/// Which end of a connection this is: the client masks what it sends, the server does not (RFC 6455, section 5.1).
+public enum Role: Sendable {
+    case client
+    case server
+}
+
+/// The header of one frame (RFC 6455, section 5.2).
+public struct FrameHeader: Equatable, Sendable {
+    public var isFinal: Bool
+    /// RSV1, RSV2 and RSV3 as bits 2, 1 and 0.
+    public var reserved: UInt8
+    public var opcode: Opcode
+    /// The masking key, its first byte lowest; nil where the frame isn't masked.
+    public var maskKey: UInt32?
+    /// Bytes of payload; at most 2^63 - 1.
+    public var payloadLength: UInt64
+
+    public init(isFinal: Bool = true, reserved: UInt8 = 0, opcode: Opcode, maskKey: UInt32? = nil, payloadLength: UInt64) {
+        self.isFinal = isFinal
+        self.reserved = reserved
+        self.opcode = opcode
+        self.maskKey = maskKey
+        self.payloadLength = payloadLength
+    }
+
+    public static let reserved1: UInt8 = 0b100
+    /// The most that a control frame may carry (RFC 6455, section 5.5).
+    public static let maximumControlPayload = 125
+    static let maximumSize = 14
+}

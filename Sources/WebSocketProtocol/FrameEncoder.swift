@@ -1,0 +1,73 @@
+/// Writes frames, headers in their shortest form (RFC 6455, section 5.2).
+enum FrameEncoder {
+    /// Appends a frame to `buffer`; its payload is masked on the way where `header.maskKey` is set.
+    /// The header's length is what is announced; it is the caller's to keep equal to `payload.count`.
+    static func append(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
+        let room = buffer.spare(atLeast: FrameHeader.maximumSize + payload.count)
+        guard let base = room.baseAddress else { return }
+        let size = write(header, to: base)
+        if let source = payload.baseAddress, payload.count > 0 {
+            if let key = header.maskKey {
+                Masking.copy(source, to: base + size, count: payload.count, key: key)
+            } else {
+                (base + size).copyMemory(from: source, byteCount: payload.count)
+            }
+        }
+        buffer.commit(size + payload.count)
+    }
+
+    /// Writes `header` at `base`, which has room for 14 bytes; gives its size.
+    @inline(__always)
+    static func write(_ header: FrameHeader, to base: UnsafeMutableRawPointer) -> Int {
+        let first = (header.isFinal ? 0x80 : 0) | header.reserved &<< 4 | header.opcode.rawValue
+        let mask: UInt8 = header.maskKey == nil ? 0 : 0x80
+        var size = 2
+        base.storeBytes(of: first, as: UInt8.self)
+        switch header.payloadLength {
+        case ...125:
+            base.storeBytes(of: mask | UInt8(truncatingIfNeeded: header.payloadLength), toByteOffset: 1, as: UInt8.self)
+        case ...UInt64(UInt16.max):
+            base.storeBytes(of: mask | 126, toByteOffset: 1, as: UInt8.self)
+            base.storeBytes(of: UInt16(truncatingIfNeeded: header.payloadLength).bigEndian, toByteOffset: 2, as: UInt16.self)
+            size = 4
+        default:
+            base.storeBytes(of: mask | 127, toByteOffset: 1, as: UInt8.self)
+            base.storeBytes(of: header.payloadLength.bigEndian, toByteOffset: 2, as: UInt64.self)
+            size = 10
+        }
+        if let key = header.maskKey {
+            base.storeBytes(of: key.littleEndian, toByteOffset: size, as: UInt32.self)
+            size &+= 4
+        }
+        return size
+    }
+}
+
+/// Masking keys, drawn from the system's random source in blocks: a fresh, unpredictable key for each frame (RFC 6455, section 5.3)
+/// without a system call each.
+struct MaskSource: ~Copyable {
+    /// Fills a buffer with unpredictable bytes; handed in, since the protocol has no random source of its own.
+    public typealias RandomFill = (UnsafeMutableRawBufferPointer) -> Void
+
+    private let fill: RandomFill
+    private let block: UnsafeMutableBufferPointer<UInt32>
+    private var position: Int
+
+    init(_ fill: @escaping RandomFill) {
+        self.fill = fill
+        block = .allocate(capacity: 1024)
+        block.initialize(repeating: 0)
+        position = block.count
+    }
+
+    deinit { block.deallocate() }
+
+    mutating func next() -> UInt32 {
+        if position == block.count {
+            fill(UnsafeMutableRawBufferPointer(block))
+            position = 0
+        }
+        defer { position &+= 1 }
+        return block[position]
+    }
+}

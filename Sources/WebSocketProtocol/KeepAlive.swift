@@ -1,0 +1,59 @@
+/// The pings of one connection that wait for their pongs, and when the next one is due.
+struct KeepAlive {
+    private struct Outstanding {
+        var mark: [UInt8]
+        var sentAt: Instant
+    }
+
+    private var outstanding: [Outstanding] = []
+    private var counter: UInt32 = 0
+    /// When the oldest automatic ping without an answer was sent.
+    private var waitingSince: Instant?
+    private var lastSent: Instant = 0
+    /// The answer to the latest ping, kept until waiting output has left.
+    var postponedPong: [UInt8]?
+
+    /// Starts the clock: the connection is open.
+    mutating func start(at now: Instant) { lastSent = now }
+
+    /// A payload that tells one ping from the next.
+    mutating func nextMark() -> [UInt8] {
+        counter &+= 1
+        return Array("wsline \(counter)".utf8)
+    }
+
+    mutating func sent(_ mark: [UInt8], at now: Instant) {
+        if outstanding.count == Self.mostOutstanding { outstanding.removeFirst() }
+        outstanding.append(Outstanding(mark: mark, sentAt: now))
+    }
+
+    mutating func sentByItself(_ mark: [UInt8], at now: Instant) {
+        sent(mark, at: now)
+        lastSent = now
+        if waitingSince == nil { waitingSince = now }
+    }
+
+    /// Takes a pong's payload; gives the round trip where it answers a ping of ours. Earlier pings count as answered too
+    /// (RFC 6455, section 5.5.3).
+    mutating func answered(_ payload: UnsafeRawBufferPointer, at now: Instant) -> Instant? {
+        guard let index = outstanding.lastIndex(where: { $0.mark.elementsEqual(payload) }) else { return nil }
+        let roundTrip = now &- outstanding[index].sentAt
+        outstanding.removeFirst(index + 1)
+        waitingSince = nil
+        return roundTrip
+    }
+
+    func deadline(_ configuration: Connection.Configuration) -> Instant? {
+        guard configuration.pingInterval > 0 else { return nil }
+        let next = lastSent &+ configuration.pingInterval
+        guard let waitingSince, configuration.pingTimeout > 0 else { return next }
+        return min(next, waitingSince &+ configuration.pingTimeout)
+    }
+
+    func isOverdue(_ configuration: Connection.Configuration, at now: Instant) -> Bool {
+        guard let waitingSince, configuration.pingTimeout > 0 else { return false }
+        return waitingSince &+ configuration.pingTimeout <= now
+    }
+
+    private static let mostOutstanding = 32
+}

@@ -1,0 +1,63 @@
+/// The message being received: its kind, its size so far, its UTF-8 check, and its bytes where it is held whole.
+struct MessageAssembler: ~Copyable {
+    private(set) var kind: MessageKind?
+    private(set) var isCompressed = false
+    /// Whether its pieces are handed on as they come, rather than held until it is whole.
+    private(set) var isStreamed = false
+    /// Bytes of the message so far, inflated.
+    private(set) var size: UInt64 = 0
+    private(set) var limit: UInt64 = 0
+    private var validator = UTF8Validator()
+    /// The bytes of a message that isn't streamed.
+    var held = ByteBuffer()
+    /// Bytes that were read straight behind those held, and not yet looked at.
+    var directCount = 0
+
+    var isInMessage: Bool { kind != nil }
+
+    mutating func begin(_ kind: MessageKind, isCompressed: Bool, isStreamed: Bool, limit: UInt64) {
+        self.kind = kind
+        self.isCompressed = isCompressed
+        self.isStreamed = isStreamed
+        self.limit = limit
+        size = 0
+        validator = UTF8Validator()
+        held.removeAll(keepingCapacityUpTo: Self.keptCapacity)
+    }
+
+    /// Adds the bytes that were read directly to those held; gives them.
+    mutating func takeDirect() -> UnsafeMutableRawBufferPointer {
+        let fresh = directCount
+        directCount = 0
+        held.commit(fresh)
+        return UnsafeMutableRawBufferPointer(rebasing: held.bytes.suffix(fresh))
+    }
+
+    /// Refuses what would make the message larger than it may be, before a byte of it is taken.
+    func admit(_ length: UInt64) throws(ProtocolError) {
+        guard length <= limit, size <= limit - length else { throw .messageTooBig(limit: limit) }
+    }
+
+    /// Counts and checks the message's next bytes, which are unmasked and inflated (RFC 6455, section 8.1).
+    mutating func check(_ bytes: UnsafeRawBufferPointer) throws(ProtocolError) {
+        try admit(UInt64(bytes.count))
+        if kind == .text, let offset = validator.consume(bytes) { throw .invalidText(offset: size + UInt64(offset)) }
+        size += UInt64(bytes.count)
+    }
+
+    /// Ends the message; gives its kind.
+    mutating func finish() throws(ProtocolError) -> MessageKind {
+        guard validator.isComplete else { throw .truncatedText }
+        defer { kind = nil }
+        return kind ?? .binary
+    }
+
+    /// Gives up the message, and all memory.
+    mutating func abandon() {
+        kind = nil
+        directCount = 0
+        held.removeAll(keepingCapacityUpTo: 0)
+    }
+
+    static let keptCapacity = 4 << 20
+}

@@ -1,0 +1,79 @@
+/// A breach of the protocol by the peer, or a message past our limits: it fails the connection (RFC 6455, section 7.1.7).
+///
+/// Its description says what came and what the RFC asks for; `closeCode` is the one place that maps it to a close code.
+public enum ProtocolError: Error, Equatable, Sendable {
+    case reservedBits(UInt8)
+    case reservedOpcode(UInt8)
+    case unmaskedFromClient
+    case maskedFromServer
+    case lengthNotMinimal(UInt64)
+    case lengthTooLarge(UInt64)
+    case controlFragmented(Opcode)
+    case controlTooLong(Opcode)
+    case continuationOfNothing
+    case messageInterrupted(by: Opcode)
+    case compressedContinuation
+    case invalidText(offset: UInt64)
+    case truncatedText
+    case closePayloadOfOneByte
+    case closeCodeNotAllowed(UInt16)
+    case closeReasonNotText
+    case messageTooBig(limit: UInt64)
+    case invalidCompressedData(String)
+    case extensionRefused(String)
+    case policy(String)
+    case keepAliveTimeout(seconds: Double)
+
+    /// The code that the failing endpoint puts in its Close frame (RFC 6455, section 7.4.1).
+    public var closeCode: CloseCode {
+        switch self {
+        case .invalidText, .truncatedText, .closeReasonNotText, .invalidCompressedData: .invalidPayload
+        case .messageTooBig: .messageTooBig
+        case .extensionRefused: .mandatoryExtension
+        case .policy: .policyViolation
+        case .keepAliveTimeout: .internalError
+        case .reservedBits, .reservedOpcode, .unmaskedFromClient, .maskedFromServer, .lengthNotMinimal, .lengthTooLarge,
+            .controlFragmented, .controlTooLong, .continuationOfNothing, .messageInterrupted, .compressedContinuation,
+            .closePayloadOfOneByte, .closeCodeNotAllowed:
+            .protocolError
+        }
+    }
+}
+
+extension ProtocolError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .reservedBits(let bits):
+            "a frame has \(Self.names(ofReserved: bits)) set, which no negotiated extension gives a meaning"
+        case .reservedOpcode(let opcode): "a frame has the reserved opcode 0x\(String(opcode, radix: 16))"
+        case .unmaskedFromClient: "a frame from the client isn't masked"
+        case .maskedFromServer: "a frame from the server is masked"
+        case .lengthNotMinimal(let length): "a payload length of \(length) isn't in its shortest form"
+        case .lengthTooLarge(let length): "a payload length of \(length) has its highest bit set"
+        case .controlFragmented(let opcode): "a \(opcode) frame is fragmented, which control frames can't be"
+        case .controlTooLong(let opcode):
+            "a \(opcode) frame announces more than \(FrameHeader.maximumControlPayload) bytes, the most that control frames carry"
+        case .continuationOfNothing: "a continuation frame came where no message was begun"
+        case .messageInterrupted(let opcode): "a \(opcode) frame came before the fragmented message was finished"
+        case .compressedContinuation: "RSV1 is set on a continuation frame; only a message's first frame may have it"
+        case .invalidText(let offset): "a text message isn't valid UTF-8 at byte \(offset)"
+        case .truncatedText: "a text message ends within a UTF-8 character"
+        case .closePayloadOfOneByte: "a Close frame has a payload of one byte; it takes none, or a code of two"
+        case .closeCodeNotAllowed(let code): "a Close frame has code \(code), which may not be sent"
+        case .closeReasonNotText: "the reason of a Close frame isn't valid UTF-8"
+        case .messageTooBig(let limit): "a message is larger than the limit of \(limit) bytes"
+        case .invalidCompressedData(let why): "a compressed message can't be inflated: \(why)"
+        case .extensionRefused(let why): why
+        case .policy(let why): why
+        case .keepAliveTimeout(let seconds): "no pong came within \(seconds) s of a ping"
+        }
+    }
+
+    private static func names(ofReserved bits: UInt8) -> String {
+        var names: [String] = []
+        if bits & 0b100 != 0 { names.append("RSV1") }
+        if bits & 0b010 != 0 { names.append("RSV2") }
+        if bits & 0b001 != 0 { names.append("RSV3") }
+        return names.joined(separator: " and ")
+    }
+}

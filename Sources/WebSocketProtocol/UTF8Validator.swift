@@ -1,0 +1,78 @@
+/// Checks UTF-8 as it arrives, in pieces cut anywhere (RFC 3629; RFC 6455, section 8.1).
+///
+/// Overlong forms, surrogates and code points above U+10FFFF are refused at the first byte that can't belong to a valid sequence.
+public struct UTF8Validator: Sendable {
+    /// How many continuation bytes the character begun still needs.
+    private var missing = 0
+    /// What the next continuation byte may be; narrower than 0x80…0xBF behind some lead bytes.
+    private var lower: UInt8 = 0x80
+    private var upper: UInt8 = 0xBF
+
+    public init() {}
+
+    /// Whether what was consumed ends between two characters.
+    public var isComplete: Bool { missing == 0 }
+
+    /// Consumes `bytes`; gives the offset of the first wrong byte, or nil where there is none.
+    /// After a wrong byte the validator is spent.
+    public mutating func consume(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        guard let base = bytes.baseAddress else { return nil }
+        let count = bytes.count
+        var i = 0
+        while i < count {
+            if missing == 0 {
+                i = Self.skipASCII(base, from: i, count: count)
+                if i == count { return nil }
+                guard begin(base.load(fromByteOffset: i, as: UInt8.self)) else { return i }
+                i &+= 1
+            }
+            while missing > 0, i < count {
+                let byte = base.load(fromByteOffset: i, as: UInt8.self)
+                guard byte >= lower, byte <= upper else { return i }
+                lower = 0x80
+                upper = 0xBF
+                missing &-= 1
+                i &+= 1
+            }
+        }
+        return nil
+    }
+
+    /// The offset of the first wrong byte of a whole text, or nil; a character cut off at the end counts as wrong there.
+    public static func firstError(in bytes: UnsafeRawBufferPointer) -> Int? {
+        var validator = UTF8Validator()
+        if let offset = validator.consume(bytes) { return offset }
+        return validator.isComplete ? nil : bytes.count
+    }
+
+    /// Takes the lead byte of a character of more than one byte (RFC 3629, section 4, gives the ranges).
+    private mutating func begin(_ lead: UInt8) -> Bool {
+        switch lead {
+        case 0xC2...0xDF: missing = 1
+        case 0xE0: (missing, lower) = (2, 0xA0)
+        case 0xED: (missing, upper) = (2, 0x9F)
+        case 0xE1...0xEF: missing = 2
+        case 0xF0: (missing, lower) = (3, 0x90)
+        case 0xF1...0xF3: missing = 3
+        case 0xF4: (missing, upper) = (3, 0x8F)
+        default: return false
+        }
+        return true
+    }
+
+    private static func skipASCII(_ base: UnsafeRawPointer, from start: Int, count: Int) -> Int {
+        let high: UInt64 = 0x8080_8080_8080_8080
+        var i = start
+        while i &+ 32 <= count {
+            let a = base.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+            let b = base.loadUnaligned(fromByteOffset: i &+ 8, as: UInt64.self)
+            let c = base.loadUnaligned(fromByteOffset: i &+ 16, as: UInt64.self)
+            let d = base.loadUnaligned(fromByteOffset: i &+ 24, as: UInt64.self)
+            if (a | b | c | d) & high != 0 { break }
+            i &+= 32
+        }
+        while i &+ 8 <= count, base.loadUnaligned(fromByteOffset: i, as: UInt64.self) & high == 0 { i &+= 8 }
+        while i < count, base.load(fromByteOffset: i, as: UInt8.self) < 0x80 { i &+= 1 }
+        return i
+    }
+}

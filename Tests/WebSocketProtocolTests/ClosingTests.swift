@@ -1,0 +1,166 @@
+import TestSupport
+import Testing
+
+@testable import WebSocketProtocol
+
+@Suite("Closing (RFC 6455, sections 5.5.1 and 7)")
+struct ClosingTests {
+    @Test("5.5.1: the peer's Close is answered with its own code", arguments: [1000, 1001, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999])
+    func answered(_ code: UInt16) {
+        var client = Peer(.client)
+        let close = CloseFrame(code: CloseCode(code), reason: "so läng")
+        let payload = [UInt8(code >> 8), UInt8(code & 0xFF)] + Array("so läng".utf8)
+        #expect(client.receive(frame(8, payload)) == [.closing(close)])
+        #expect(client.connection.readyState == .closing)
+        var server = Peer(.server)
+        #expect(server.receive(client.takeWritten()) == [.closing(CloseFrame(code: CloseCode(code)))])
+        client.connection.receivedEnd()
+        #expect(client.connection.closure == Closure(
+            code: CloseCode(code), reason: "so läng", wasClean: true, isByUs: false, sent: CloseFrame(code: CloseCode(code))))
+    }
+
+    @Test("7.1.5: an empty Close is answered with an empty one, and its code is 1005")
+    func empty() {
+        var client = Peer(.client)
+        #expect(client.receive(frame(8)) == [.closing(CloseFrame(code: nil))])
+        #expect(client.takeWritten() == hex("88 80 01 02 03 04"))
+        #expect(client.connection.closure.code == .noStatus)
+    }
+
+    @Test("7.1.1: after both Closes the server ends the stream at once, and the client waits for it")
+    func whoEnds() throws {
+        var client = Peer(.client)
+        var server = Peer(.server)
+        try client.connection.close(.normal, reason: "done", at: 0)
+        #expect(client.connection.disposition == .running)
+        #expect(server.receive(client.takeWritten()) == [.closing(CloseFrame(code: .normal, reason: "done"))])
+        #expect(server.connection.disposition == .finished)
+        #expect(client.receive(server.takeWritten()) == [.closing(CloseFrame(code: .normal))])
+        #expect(client.connection.disposition == .draining)
+        client.connection.receivedEnd()
+        #expect(client.connection.readyState == .closed)
+        #expect(client.connection.closure.isByUs)
+        #expect(client.connection.closure.wasClean)
+    }
+
+    @Test("5.5.1: messages still arrive behind our Close, until the peer's; none can be sent any more")
+    func messagesBehindClose() throws {
+        var client = Peer(.client)
+        try client.connection.close(at: 0)
+        _ = client.takeWritten()
+        #expect(client.receive(text("late") + frame(9)) == [.text("late"), .ping([])])
+        #expect(client.takeWritten() == [], "nothing is sent behind a Close, not even a pong")
+        #expect(throws: UsageError.notOpen(.closing)) { try client.send("x") }
+        #expect(client.receive(frame(8, hex("03 e8")) + text("too late")) == [.closing(CloseFrame(code: .normal))])
+    }
+
+    @Test("7.4: codes that may not be sent are refused, and nothing is sent", arguments: [0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65535])
+    func forbidden(_ code: UInt16) {
+        var client = Peer(.client)
+        #expect(throws: UsageError.closeCodeNotAllowed(CloseCode(code))) { try client.close(CloseCode(code)) }
+        #expect(client.takeWritten() == [])
+        #expect(client.connection.readyState == .open)
+    }
+
+    @Test("5.5: a reason of 123 bytes is the longest")
+    func reasonLength() throws {
+        var client = Peer(.client)
+        #expect(throws: UsageError.closeReasonTooLong(bytes: 124)) { try client.close(.normal, String(repeating: "é", count: 62)) }
+        try client.close(.normal, String(repeating: "a", count: 123))
+        var server = Peer(.server)
+        #expect(server.receive(client.takeWritten()) == [.closing(CloseFrame(code: .normal, reason: String(repeating: "a", count: 123)))])
+    }
+
+    @Test("a peer that never answers Close is left at the deadline, uncleanly")
+    func neverAnswers() throws {
+        var client = Peer(.client) { $0.closeTimeout = 100 }
+        try client.connection.close(at: 50)
+        #expect(client.connection.nextDeadline == 150)
+        _ = client.tick(at: 149)
+        #expect(client.connection.disposition == .running)
+        _ = client.tick(at: 150)
+        #expect(client.connection.disposition == .finished)
+        #expect(client.connection.closure.code == .abnormal)
+        #expect(!client.connection.closure.wasClean)
+    }
+
+    @Test("a server that answers Close and never ends the stream is left at the deadline, cleanly")
+    func neverEnds() throws {
+        var client = Peer(.client) { $0.closeTimeout = 100 }
+        try client.connection.close(at: 0)
+        client.now = 60
+        _ = client.receive(frame(8, hex("03 e8")))
+        #expect(client.connection.nextDeadline == 160)
+        _ = client.tick(at: 160)
+        #expect(client.connection.disposition == .finished)
+        #expect(client.connection.closure.wasClean)
+    }
+
+    @Test("7.1.5: a stream that ends without a Close has code 1006")
+    func abnormal() {
+        var client = Peer(.client)
+        client.connection.receivedEnd()
+        #expect(client.connection.closure == Closure(code: .abnormal, reason: "", wasClean: false, isByUs: false))
+    }
+
+    @Test("7.1.7: after failing the connection nothing is read, and a stream that stays is left at the deadline")
+    func failed() {
+        var client = Peer(.client) { $0.closeTimeout = 100 }
+        #expect(client.receive(frame(3)) == [.failed(.reservedOpcode(3))])
+        #expect(client.receive(text("a") + frame(8, hex("03 e8"))) == [])
+        #expect(client.connection.peerClose == nil)
+        _ = client.tick(at: 100)
+        #expect(client.connection.disposition == .finished)
+        #expect(client.connection.closure.failure == .reservedOpcode(3))
+    }
+
+    @Test("every failure's reason fits a Close frame")
+    func reasonsFit() {
+        let long = ProtocolError.invalidCompressedData(String(repeating: "ä", count: 200))
+        #expect(long.closeReason.utf8.count <= 123)
+        #expect(long.closeReason.hasSuffix("ä…"))
+    }
+}
+
+@Suite("Pings and pongs (RFC 6455, sections 5.5.2 and 5.5.3)")
+struct KeepAliveTests {
+    @Test("a pong gives the round trip of its ping, and answers all earlier ones")
+    func roundTrip() throws {
+        var client = Peer(.client)
+        try client.connection.ping(Array("a".utf8), at: 100)
+        try client.connection.ping(Array("b".utf8), at: 200)
+        client.now = 350
+        #expect(client.receive(frame(10, Array("b".utf8))) == [.pong(Array("b".utf8))])
+        #expect(client.connection.lastRoundTrip == 150)
+        _ = client.receive(frame(10, Array("a".utf8)))
+        #expect(client.connection.lastRoundTrip == nil, "an unasked pong has no round trip")
+    }
+
+    @Test("pings go out at their interval, and a pong that stays out fails the connection at the timeout")
+    func timeout() {
+        var client = Peer(.client) { ($0.pingInterval, $0.pingTimeout) = (100, 250) }
+        #expect(client.connection.nextDeadline == 100)
+        _ = client.tick(at: 100)
+        var server = Peer(.server)
+        #expect(server.receive(client.takeWritten()).count == 1)
+        _ = client.receive(server.takeWritten())
+        for now: Instant in [200, 300, 400] { #expect(client.tick(at: now) == .needsInput) }
+        #expect(client.connection.nextDeadline == 450)
+        #expect(client.tick(at: 450) == .failed)
+        #expect(client.connection.failure == .keepAliveTimeout(seconds: 250 / 1e9))
+    }
+
+    @Test("a ping of more than 125 bytes is refused and not sent")
+    func tooLong() {
+        var client = Peer(.client)
+        #expect(throws: UsageError.controlPayloadTooLong(bytes: 126)) { try client.ping(.init(repeating: 0, count: 126)) }
+        #expect(client.takeWritten() == [])
+    }
+}
+
+extension Peer {
+    // `#expect(throws:)` takes an escaping closure, which can't hold a non-copyable connection's `inout`; these give it a place to stand.
+    mutating func send(_ text: String) throws { try Array(text.utf8).withUnsafeBytes { try connection.send(.text, $0) } }
+    mutating func close(_ code: CloseCode, _ reason: String = "") throws { try connection.close(code, reason: reason, at: 0) }
+    mutating func ping(_ payload: [UInt8]) throws { try connection.ping(payload, at: 0) }
+}

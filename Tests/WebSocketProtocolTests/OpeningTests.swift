@@ -1,0 +1,146 @@
+import TestSupport
+import Testing
+
+@testable import WebSocketProtocol
+
+@Suite("The opening handshake within a connection (RFC 6455, section 4)")
+struct OpeningTests {
+    /// The key of RFC 6455, section 1.3, so that the expected Accept is the RFC's.
+    static let key = HandshakeKey(fieldValue: "dGhlIHNhbXBsZSBub25jZQ==")
+    static let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+    static func client(
+        subprotocols: [String] = [], deflate: PermessageDeflateSettings? = nil
+    ) throws -> Peer {
+        let key = try #require(key)
+        let offers = deflate.map { [$0.parameters.headerExtension] } ?? []
+        let handshake = try ClientHandshake(
+            url: WebSocketURL("ws://example.com/chat"), key: key,
+            options: ClientHandshake.Options(subprotocols: subprotocols, extensionOffers: offers))
+        return Peer(Connection(client: handshake, deflate: deflate, random: Peer.knownRandom))
+    }
+
+    static func response(_ extra: String = "", accept: String = accept) -> [UInt8] {
+        Array("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(accept)\r\n\(extra)\r\n".utf8)
+    }
+
+    @Test("a right response opens the connection, and frames in the same read are messages")
+    func opens() throws {
+        for cuts in [[Int.max], [1], [7, 30, 2]] {
+            var client = try Self.client(subprotocols: ["chat"])
+            #expect(client.connection.readyState == .connecting)
+            let seen = client.receive(Self.response("Sec-WebSocket-Protocol: chat\r\n") + text("hi"), cuts: cuts)
+            #expect(seen == [.opened, .text("hi")])
+            #expect(client.connection.acceptedSubprotocol == "chat")
+            #expect(client.connection.readyState == .open)
+        }
+    }
+
+    @Test("both sides of ours open to each other, with compression where both want it")
+    func bothSides() throws {
+        for (offered, accepted) in [(true, true), (true, false), (false, true)] {
+            let settings = PermessageDeflateSettings()
+            var client = try Self.client(deflate: offered ? settings : nil)
+            var server = Peer(Connection(server: .init(), random: Peer.knownRandom))
+            #expect(server.receive(client.takeWritten(), cuts: [11]) == [.requested])
+            server.connection.accept(deflate: accepted ? settings : nil)
+            #expect(client.receive(server.takeWritten()) == [.opened])
+            #expect((client.connection.compression != nil) == (offered && accepted))
+            let message = String(repeating: "again and ", count: 100)
+            try client.send(message)
+            let wire = client.takeWritten()
+            #expect((wire.count < 100) == (offered && accepted))
+            #expect(server.receive(wire) == [.text(message)])
+        }
+    }
+
+    @Test("4.1: a wrong Accept is refused with what was expected")
+    func wrongAccept() throws {
+        var client = try Self.client()
+        #expect(client.receive(Self.response(accept: "nonsense")) == [.refused])
+        #expect(client.connection.refusal?.description == #"Sec-WebSocket-Accept is "nonsense", expected s3pPLMBiTxaQ9kYGzzhZRbK+xOo="#)
+        #expect(client.connection.disposition == .finished)
+    }
+
+    @Test("a refusal's body is gathered up to its announced length")
+    func body() throws {
+        var client = try Self.client()
+        let head = "HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\n"
+        #expect(client.receive(Array((head + "no").utf8)) == [])
+        #expect(client.receive(Array(" entry!!more".utf8)) == [.refused])
+        #expect(client.connection.refusal?.body == Array("no entry!".utf8))
+        #expect(client.connection.refusal?.response?.status == 403)
+    }
+
+    @Test("of a longer body 4 KiB are kept")
+    func longBody() throws {
+        var client = try Self.client()
+        let head = Array("HTTP/1.1 200 OK\r\n\r\n".utf8)
+        #expect(client.receive(head + [UInt8](repeating: 97, count: 100_000)) == [.refused])
+        #expect(client.connection.refusal?.body.count == 4096)
+        #expect(client.connection.refusal?.bodyIsCut == true)
+    }
+
+    @Test("a body that doesn't end is waited for one second, or until the stream's end")
+    func slowBody() throws {
+        let head = Array("HTTP/1.1 500 Oops\r\n\r\nwhy".utf8)
+        var slow = try Self.client()
+        slow.now = 5
+        #expect(slow.receive(head) == [])
+        #expect(slow.connection.nextDeadline == 1_000_000_005)
+        #expect(slow.tick(at: 1_000_000_005) == .refused)
+        #expect(slow.connection.refusal?.body == Array("why".utf8))
+        var ended = try Self.client()
+        #expect(ended.receive(head) == [])
+        ended.connection.receivedEnd()
+        #expect(ended.connection.next() == .refused)
+    }
+
+    @Test("a stream that ends within the head is refused, and so is one that isn't HTTP")
+    func noHead() throws {
+        var cut = try Self.client()
+        #expect(cut.receive(Array("HTTP/1.1 101 Swi".utf8)) == [])
+        cut.connection.receivedEnd()
+        #expect(cut.connection.next() == .refused)
+        var other = try Self.client()
+        #expect(other.receive(Array("SSH-2.0-OpenSSH_9.2\r\n".utf8)) == [.refused])
+    }
+
+    @Test("interim responses are passed over, but not without end")
+    func interim() throws {
+        var client = try Self.client()
+        let hint = Array("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".utf8)
+        #expect(client.receive(hint + hint + Self.response()) == [.opened])
+        var endless = try Self.client()
+        #expect(endless.receive((0..<100).flatMap { _ in hint }).count == 0)
+        endless.connection.receivedEnd()
+        #expect(endless.connection.next() == .refused)
+    }
+
+    @Test("RFC 7692, 5.1: an answer that was not offered, or breaks its rules, refuses the connection", arguments: [
+        "permessage-deflate; server_max_window_bits=7", "permessage-deflate; nonsense", "permessage-deflate, permessage-deflate", "x-other",
+        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+    ])
+    func wrongExtension(_ answer: String) throws {
+        var client = try Self.client(deflate: PermessageDeflateSettings())
+        #expect(client.receive(Self.response("Sec-WebSocket-Extensions: \(answer)\r\n")) == [.refused])
+    }
+
+    @Test("4.2.1: a server refuses what is no handshake, and ends the stream")
+    func serverRefuses() throws {
+        var server = Peer(Connection(server: .init(), random: Peer.knownRandom))
+        #expect(server.receive(Array("POST / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)) == [.refused])
+        #expect(server.connection.disposition == .halfClose)
+        #expect(String(decoding: server.takeWritten(), as: UTF8.self).hasPrefix("HTTP/1.1 405 "))
+    }
+
+    @Test("a server that is asked for nothing it likes rejects with a status")
+    func serverRejects() throws {
+        var client = try Self.client()
+        var server = Peer(Connection(server: .init(), random: Peer.knownRandom))
+        #expect(server.receive(client.takeWritten()) == [.requested])
+        server.connection.reject(status: 403, reason: "Forbidden", body: "not you\n")
+        #expect(client.receive(server.takeWritten()) == [.refused])
+        #expect(client.connection.refusal?.body == Array("not you\n".utf8))
+    }
+}
