@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import WebSocketProtocol
 
@@ -65,19 +66,5 @@ import WebSocketProtocol
     func descriptions() {
         #expect(Base64.DecodeError.invalidCharacter(0x0a, column: 5).description == "0x0a at column 5 is not a base64 character")
         #expect(Hex.DecodeError.invalidCharacter(0x78, column: 2).description == "\"x\" at column 2 is not a hexadecimal digit")
-    }
-}
-
-/// SplitMix64: the same numbers in each run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -15,8 +15,10 @@ struct ClosingTests {
         var server = Peer(.server)
         #expect(server.receive(client.takeWritten()) == [.closing(CloseFrame(code: CloseCode(code)))])
         client.connection.receivedEnd()
-        #expect(client.connection.closure == Closure(
-            code: CloseCode(code), reason: "so läng", wasClean: true, isByUs: false, sent: CloseFrame(code: CloseCode(code))))
+        #expect(
+            client.connection.closure
+                == Closure(
+                    code: CloseCode(code), reason: "so läng", wasClean: true, isByUs: false, sent: CloseFrame(code: CloseCode(code))))
     }
 
     @Test("7.1.5: an empty Close is answered with an empty one, and its code is 1005")
@@ -54,7 +56,9 @@ struct ClosingTests {
         #expect(client.receive(frame(8, hex("03 e8")) + text("too late")) == [.closing(CloseFrame(code: .normal))])
     }
 
-    @Test("7.4: codes that may not be sent are refused, and nothing is sent", arguments: [0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65535])
+    @Test(
+        "7.4: codes that may not be sent are refused, and nothing is sent",
+        arguments: [0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65535])
     func forbidden(_ code: UInt16) {
         var client = Peer(.client)
         #expect(throws: UsageError.closeCodeNotAllowed(CloseCode(code))) { try client.close(CloseCode(code)) }

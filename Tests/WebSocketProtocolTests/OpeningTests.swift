@@ -21,7 +21,9 @@ struct OpeningTests {
     }
 
     static func response(_ extra: String = "", accept: String = accept) -> [UInt8] {
-        Array("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(accept)\r\n\(extra)\r\n".utf8)
+        Array(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \(accept)\r\n\(extra)\r\n"
+                .utf8)
     }
 
     @Test("a right response opens the connection, and frames in the same read are messages")
@@ -117,10 +119,13 @@ struct OpeningTests {
         #expect(endless.connection.next() == .refused)
     }
 
-    @Test("RFC 7692, 5.1: an answer that was not offered, or breaks its rules, refuses the connection", arguments: [
-        "permessage-deflate; server_max_window_bits=7", "permessage-deflate; nonsense", "permessage-deflate, permessage-deflate", "x-other",
-        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
-    ])
+    @Test(
+        "RFC 7692, 5.1: an answer that was not offered, or breaks its rules, refuses the connection",
+        arguments: [
+            "permessage-deflate; server_max_window_bits=7", "permessage-deflate; nonsense", "permessage-deflate, permessage-deflate",
+            "x-other",
+            "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+        ])
     func wrongExtension(_ answer: String) throws {
         var client = try Self.client(deflate: PermessageDeflateSettings())
         #expect(client.receive(Self.response("Sec-WebSocket-Extensions: \(answer)\r\n")) == [.refused])

@@ -84,7 +84,8 @@ struct PermessageDeflateTests {
             try [UInt8](repeating: 7, count: count).withUnsafeBytes { try sender.connection.send(.binary, $0) }
             var client = Peer(.client, compression: CompressionSettings()) { $0.maxMessageSize = 100_000 }
             let seen = client.receive(sender.takeWritten())
-            #expect(passes ? seen == [.message(.binary, .init(repeating: 7, count: count))] : seen == [.failed(.messageTooBig(limit: 100_000))])
+            #expect(
+                passes ? seen == [.message(.binary, .init(repeating: 7, count: count))] : seen == [.failed(.messageTooBig(limit: 100_000))])
         }
     }
 

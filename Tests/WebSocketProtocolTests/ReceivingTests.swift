@@ -17,7 +17,9 @@ struct ReceivingTests {
         #expect(server.takeWritten() == hex("8a 05 48 65 6c 6c 6f"))
     }
 
-    @Test("messages of every boundary length arrive whole, in both roles", arguments: [0, 1, 124, 125, 126, 127, 65535, 65536, 65537, 300_000])
+    @Test(
+        "messages of every boundary length arrive whole, in both roles",
+        arguments: [0, 1, 124, 125, 126, 127, 65535, 65536, 65537, 300_000])
     func lengths(_ count: Int) {
         var random = SeededGenerator(seed: UInt64(count))
         let payload = random.bytes(count)
@@ -87,10 +89,12 @@ struct ReceivingTests {
         #expect(Array(server.takeWritten().prefix(4).suffix(2)) == hex("03 ea"))
     }
 
-    @Test("a wrong header fails at its first wrong byte, with nothing behind it", arguments: [
-        (hex("b1"), ProtocolError.reservedBits(0b011)), (hex("83"), .reservedOpcode(3)), (hex("80"), .continuationOfNothing),
-        (hex("09"), .controlFragmented(.ping)), (hex("81 80"), .maskedFromServer),
-    ])
+    @Test(
+        "a wrong header fails at its first wrong byte, with nothing behind it",
+        arguments: [
+            (hex("b1"), ProtocolError.reservedBits(0b011)), (hex("83"), .reservedOpcode(3)), (hex("80"), .continuationOfNothing),
+            (hex("09"), .controlFragmented(.ping)), (hex("81 80"), .maskedFromServer),
+        ])
     func firstByte(_ bytes: [UInt8], _ error: ProtocolError) {
         var client = Peer(.client)
         #expect(client.receive(bytes) == [.failed(error)])
@@ -107,7 +111,8 @@ struct ReceivingTests {
     @Test("5.4: control frames come in between the fragments of a message")
     func interleaved() {
         var client = Peer(.client)
-        let bytes = text("a", fin: false) + frame(9, [1]) + frame(0, Array("b".utf8), fin: false) + frame(10, [2]) + frame(0, Array("c".utf8))
+        let bytes =
+            text("a", fin: false) + frame(9, [1]) + frame(0, Array("b".utf8), fin: false) + frame(10, [2]) + frame(0, Array("c".utf8))
         #expect(client.receive(bytes) == [.ping([1]), .pong([2]), .text("abc")])
     }
 
