@@ -72,7 +72,7 @@ public struct WebSocketURL: Hashable, Sendable {
 }
 
 extension WebSocketURL: CustomStringConvertible, CustomDebugStringConvertible {
-    /// The URL without its credentials, a default port and an IPv6 zone kept out or in as the user needs them to connect again.
+    /// A URL that leads to the same place, less the credentials and a default port.
     public var description: String {
         switch endpoint {
         case .tcp(.ipv6(let address, let zone?), let port):

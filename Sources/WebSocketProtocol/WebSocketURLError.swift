@@ -25,7 +25,7 @@ extension WebSocketURL {
         case portOutOfRange(String)
         case userinfo(BasicAuth.InvalidError)
         case userinfoEncoding
-        /// A `/`, `?` or `#` that isn't percent-encoded stands before the `@`.
+        /// What stands before the first `/`, `?` or `#` is no authority, and an `@` comes after: the password may hold one of those bare.
         case delimiterInUserinfo
         /// Refused by RFC 6455, section 3. `nil` if it may hold a piece of a password.
         case fragment(String?)
@@ -65,7 +65,7 @@ extension WebSocketURL.ParseError: CustomStringConvertible {
         case .userinfo(let error): "the URL's credentials can't be sent: \(error)"
         case .userinfoEncoding: "the URL's user name or password is badly percent-encoded: write a literal % as %25"
         case .delimiterInUserinfo:
-            "the URL's user name or password seems to hold a /, ? or #: write them as %2F, %3F and %23"
+            "the URL's host or port is wrong: if the user name or password holds a /, ? or #, write it as %2F, %3F or %23"
         case .fragment(let fragment):
             "the URL has a fragment" + (fragment.map { ", \(("#" + $0).quoted)" } ?? "")
                 + ", which WebSocket URLs can't have (RFC 6455, section 3): drop it, or write a literal # as %23"

@@ -29,8 +29,8 @@ struct WebSocketURLParser {
             let (endpoint, credentials) = try WebSocketURLAuthority(authority, isSecure: isSecure).parse()
             return WebSocketURL(endpoint: endpoint, isSecure: isSecure, target: try Self.target(rest), credentials: credentials)
         } catch {
-            // With an unescaped /, ? or # in the password, a piece of it was just taken for a host or port: don't quote that.
-            guard !authority.contains("@"), rest.contains("@") else { throw error }
+            // With an unescaped /, ? or # in the password, a piece of it was just taken for a host, port or fragment: don't quote that.
+            guard rest.contains("@") else { throw error }
             if case .fragment = error { throw .fragment(nil) }
             throw .delimiterInUserinfo
         }

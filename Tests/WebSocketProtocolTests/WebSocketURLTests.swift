@@ -152,7 +152,8 @@ import Testing
             "ws://user:hunter2@bad host/",
             "htp://user:hunter2@h/", "ws:/user:hunter2@h", "wss//user:hunter2@h", "ws+unix://user:hunter2@h/", "user:hunter2@h:x",
             "user:hunter2/x@h",
-            "ws://user:hunter2@h/#frag", "ws://user:hunter2\u{7f}@h", "ws://[user:hunter2#@h",
+            "ws://user:hunter2@h/#frag", "ws://user:hunter2\u{7f}@h", "ws://[user:hunter2#@h", "ws://user:a@80#hunter2@h",
+            "ws://user:a@hunter2 x/y@h",
         ])
     func passwordUnquoted(text: String) {
         let error = #expect(throws: WebSocketURL.ParseError.self) { try WebSocketURL(text) }
