@@ -17,7 +17,7 @@ extension Connection {
         case untilEnd
     }
 
-    /// A client's connection: the request is `output` at once.
+    /// A client's connection: its request waits to be written at once.
     ///
     /// - Parameters:
     ///   - deflate: what `handshake` offers of permessage-deflate, and how we compress then; nil where it offers none.
