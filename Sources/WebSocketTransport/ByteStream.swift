@@ -321,9 +321,10 @@ public final class ByteStream: @unchecked Sendable {
             phase = .open
             // The first records may have come along with the handshake's last.
             mayHoldInput = true
-            tlsInfo = tls.info
+            let info = tls.info
+            tlsInfo = info
             updateSources()
-            completion(.success(tls.info))
+            completion(.success(info))
         case .needsRead:
             handshakeNeedsWrite = false
             updateSources()

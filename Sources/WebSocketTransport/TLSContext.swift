@@ -82,7 +82,9 @@ public final class TLSContext: @unchecked Sendable {
         (keyLog, keyLogError) = openKeyLog(keyLogFile)
         _ = wsline_SSL_CTX_set_min_proto_version(context, minimum.wire)
         _ = SSL_CTX_set_options(context, wsline_SSL_OP_hardening())
-        wsline_SSL_CTX_set_mode(context, Int(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY))
+        // A server may hold many idle connections, whose read-ahead buffers would add up; a client has one, and keeps it.
+        let modes = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY
+        wsline_SSL_CTX_set_mode(context, Int(isServer ? modes | SSL_MODE_RELEASE_BUFFERS : modes))
         wsline_SSL_CTX_set_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
         wsline_SSL_CTX_set_read_ahead(context, 1)
         SSL_CTX_set_default_read_buffer_len(context, Self.readAhead)

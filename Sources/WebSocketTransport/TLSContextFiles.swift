@@ -15,7 +15,7 @@ extension TLSContext {
     ]
 
     /// Trusts what the system trusts: `SSL_CERT_FILE` and `SSL_CERT_DIR`, else OpenSSL's own places, else the usual ones.
-    func trustSystem() throws(TransportError) {
+    func trustSystem(_ environment: (String) -> String? = environment) throws(TransportError) {
         let chosenFile = environment("SSL_CERT_FILE")
         let chosenDirectory = environment("SSL_CERT_DIR")
         if let chosenFile {
@@ -33,6 +33,7 @@ extension TLSContext {
         }
         let candidates = chosenFile == nil && chosenDirectory == nil ? [file] + Self.knownStores : [file]
         guard let store = candidates.first(where: { access($0, R_OK) == 0 }) else { throw noStore([directory] + candidates) }
+        if let chosenDirectory { _ = SSL_CTX_load_verify_dir(raw, chosenDirectory) }
         guard SSL_CTX_load_verify_file(raw, store) == 1 else {
             throw TransportError(.tls, .file, "the certificate store \(quoted(store)) can't be used: \(drainOpenSSLErrors())")
         }

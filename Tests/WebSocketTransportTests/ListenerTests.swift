@@ -57,6 +57,19 @@ import Testing
         await accepted.dispose()
     }
 
+    @Test("what a client sends before it hangs up is there when it is accepted")
+    func quickClient() async throws {
+        let server = try TestListener()
+        let dialed = try await dial(.host("127.0.0.1", port: server.port)).get()
+        await dialed.stream.send("bye")
+        await dialed.stream.dispose()
+        let accepted = try await server.accept()
+        let got = await accepted.collect()
+        #expect(got.text == "bye")
+        #expect(got.endedCleanly)
+        await accepted.dispose()
+    }
+
     @Test("a socket's file has mode 0600, and goes with the listener")
     func socketFile() async throws {
         let directory = try TemporaryDirectory()

@@ -129,6 +129,34 @@ import Testing
         #expect(message.contains("evil"))
     }
 
+    @Test("SSL_CERT_FILE and SSL_CERT_DIR say whom to trust", arguments: [false, true])
+    func environmentStore(asDirectory: Bool) async throws {
+        let other = try Certificate.authority("other CA", in: tls.directory, as: "other")
+        let store = try TemporaryDirectory()
+        let hash = try #require(subjectHash(tls.authority.certificateFile))
+        try store.write(try #require(readFile(tls.authority.certificateFile)).text, to: hash + ".0")
+        let variables = asDirectory ? ["SSL_CERT_DIR": store.path] : ["SSL_CERT_FILE": store.file(hash + ".0")]
+        var client = TLSContext.ClientOptions()
+        client.caFile = other.certificateFile
+        let context = try TLSContext.client(client)
+        try context.trustSystem { variables[$0] }
+        let listener = try TestListener(tls: tls.server)
+        var options = DialOptions()
+        options.tls = context
+        let dialed = try await dial(.host("127.0.0.1", port: listener.port), options).get()
+        await dialed.stream.dispose()
+    }
+
+    @Test("an SSL_CERT_FILE that can't be read is named with the reason")
+    func badEnvironmentStore() {
+        #expect {
+            try tls.client.trustSystem { $0 == "SSL_CERT_FILE" ? "/nowhere/store.pem" : nil }
+        } throws: { error in
+            (error as? TransportError)?.message
+                == "can't read the file that SSL_CERT_FILE names, \"/nowhere/store.pem\": no such file or directory"
+        }
+    }
+
     @Test("a server of TLS 1.1 alone is refused")
     func oldServer() async throws {
         let server = try TLSContext.server(.init(identity: tls.certificate.identity))
@@ -243,4 +271,14 @@ import Testing
         let context = try TLSContext.client(options)
         #expect(context.keyLogError?.message == "can't write the key log \"/nowhere/keys.log\": no such file or directory")
     }
+}
+
+/// The name under which OpenSSL looks a certificate up in a directory, less its number.
+private func subjectHash(_ file: String) -> String? {
+    let bio = BIO_new_file(file, "r")
+    defer { BIO_free(bio) }
+    guard let certificate = PEM_read_bio_X509(bio, nil, nil, nil) else { return nil }
+    defer { X509_free(certificate) }
+    let hash = String(X509_NAME_hash_ex(X509_get_subject_name(certificate), nil, nil, nil), radix: 16)
+    return String(repeating: "0", count: 8 - hash.count) + hash
 }
