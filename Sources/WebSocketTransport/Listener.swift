@@ -87,6 +87,9 @@ public final class Listener: @unchecked Sendable {
     private let onEvent: @Sendable (Event) -> Void
     private var sources: [ReadinessSources] = []
     private var isPaused = false
+    /// Ends a pause. On Linux Dispatch opens a descriptor for its first timer, which must not be when there are none left: so it runs once
+    /// at the start, where it means nothing.
+    private let pauseTimer: any DispatchSourceTimer
     private var isClosed = false
     private let ownFile: OwnedSocketFile?
 
@@ -105,11 +108,18 @@ public final class Listener: @unchecked Sendable {
         self.onEvent = onEvent
         addresses = bound.map(\.localAddress).compactMap(\.self)
         if case .unix(let path) = target { ownFile = OwnedSocketFile(path) } else { ownFile = nil }
+        pauseTimer = DispatchSource.makeTimerSource(queue: queue)
         sources = bound.map { socket in
             let source = ReadinessSources(DescriptorLease(socket), queue: queue)
             source.onReadable = { [weak self] in self?.accept(from: socket) }
             return source
         }
+        pauseTimer.setEventHandler { [weak self] in
+            self?.isPaused = false
+            self?.updateSources()
+        }
+        pauseTimer.schedule(deadline: .now() + Self.pause)
+        pauseTimer.resume()
         queue.async { [self] in updateSources() }
     }
 
@@ -120,10 +130,12 @@ public final class Listener: @unchecked Sendable {
         isClosed = true
         sources.forEach { $0.cancel() }
         sources = []
+        pauseTimer.cancel()
         ownFile?.remove()
     }
 
     deinit {
+        pauseTimer.cancel()
         if !isClosed { ownFile?.remove() }
     }
 
@@ -147,11 +159,7 @@ public final class Listener: @unchecked Sendable {
         isPaused = true
         updateSources()
         onEvent(.outOfDescriptors(TransportError(.listen, "can't accept a connection", system: error)))
-        queue.asyncAfter(deadline: .now() + Self.pause) { [weak self] in
-            guard let self, !isClosed else { return }
-            isPaused = false
-            updateSources()
-        }
+        pauseTimer.schedule(deadline: .now() + Self.pause)
     }
 
     private func welcome(_ socket: Socket) {
