@@ -4,8 +4,75 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+// Swift imports neither function-like macros nor casts between C pointer types. Each wrapper below stands for one such macro and does
+// nothing of its own.
+
+// SSL_set_tlsext_host_name is a macro over SSL_ctrl.
+static inline long wsline_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
+    return SSL_set_tlsext_host_name(ssl, name);
+}
+
+// SSL_CTX_set_min_proto_version is a macro over SSL_CTX_ctrl.
+static inline int wsline_SSL_CTX_set_min_proto_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_min_proto_version(context, version);
+}
+
+// SSL_CTX_set_max_proto_version is a macro over SSL_CTX_ctrl.
+static inline int wsline_SSL_CTX_set_max_proto_version(SSL_CTX *context, int version) {
+    return (int)SSL_CTX_set_max_proto_version(context, version);
+}
+
+// SSL_CTX_set_mode is a macro over SSL_CTX_ctrl.
+static inline void wsline_SSL_CTX_set_mode(SSL_CTX *context, long mode) {
+    (void)SSL_CTX_set_mode(context, mode);
+}
+
+// SSL_CTX_set_read_ahead is a macro over SSL_CTX_ctrl.
+static inline void wsline_SSL_CTX_set_read_ahead(SSL_CTX *context, int yes) {
+    (void)SSL_CTX_set_read_ahead(context, yes);
+}
+
+// SSL_CTX_set_session_cache_mode is a macro over SSL_CTX_ctrl.
+static inline void wsline_SSL_CTX_set_session_cache_mode(SSL_CTX *context, long mode) {
+    (void)SSL_CTX_set_session_cache_mode(context, mode);
+}
+
+// XN_FLAG_RFC2253 is an expression over casts, which Swift can't import; ASN1_STRFLGS_ESC_CTRL in it keeps a peer's control characters out.
+static inline int wsline_X509_NAME_print(BIO *out, const X509_NAME *name) {
+    return X509_NAME_print_ex(out, name, 0, XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ);
+}
+
+// The SSL_OP_ constants are casts inside a macro, which Swift can't import.
+static inline uint64_t wsline_SSL_OP_hardening(void) {
+    return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;
+}
+
+static inline uint64_t wsline_SSL_OP_NO_TICKET(void) {
+    return SSL_OP_NO_TICKET;
+}
+
+// BIO_set_ssl is a macro over BIO_ctrl: it lays a TLS session under a BIO, so that another one can run inside it.
+static inline long wsline_BIO_set_ssl(BIO *bio, SSL *ssl) {
+    return BIO_set_ssl(bio, ssl, BIO_NOCLOSE);
+}
+
+// BIO_get_mem_data is a macro over BIO_ctrl.
+static inline long wsline_BIO_get_mem_data(BIO *bio, char **data) {
+    return BIO_get_mem_data(bio, data);
+}
+
+// GENERAL_NAMES is a type-safe stack, whose accessors are macros.
+static inline int wsline_GENERAL_NAMES_count(const GENERAL_NAMES *names) {
+    return sk_GENERAL_NAME_num(names);
+}
+
+static inline GENERAL_NAME *wsline_GENERAL_NAMES_get(const GENERAL_NAMES *names, int index) {
+    return sk_GENERAL_NAME_value(names, index);
+}
 
 #endif

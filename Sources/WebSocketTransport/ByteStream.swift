@@ -1,0 +1,407 @@
+import Dispatch
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// What a read came to.
+public enum ReadOutcome: Sendable {
+    case bytes(Int)
+    /// Nothing more for now; ``ByteStream/onReadable`` tells when there is.
+    case wouldBlock
+    /// The peer is done: FIN, under TLS its close_notify.
+    case end
+    /// The connection is lost: a reset, or under TLS an end with no close_notify (`truncated`).
+    indirect case failed(TransportError)
+}
+
+/// What a write came to.
+public enum WriteOutcome: Sendable {
+    /// So many were taken, which may be fewer than were offered.
+    case bytes(Int)
+    /// Nothing was taken. ``ByteStream/onWritable`` tells when to offer the same bytes again, with or without more behind them.
+    case wouldBlock
+    indirect case failed(TransportError)
+}
+
+/// One connected stream, plain or TLS. Non-blocking; the caller's memory is read and written directly.
+///
+/// Everything happens on ``queue``, which must be serial; each entry checks it.
+public final class ByteStream: @unchecked Sendable {
+    // Invariant: all mutable state is touched on `queue` only, or in deinit, when nobody else can.
+
+    public let queue: DispatchQueue
+    /// For a short poll() of the owner's own; valid until ``close()``.
+    public let fileDescriptor: Int32
+    /// Called while reading is resumed and there may be something to read. Reading until ``ReadOutcome/wouldBlock`` is best, but not a must:
+    /// it's called again for what was left.
+    public var onReadable: (() -> Void)?
+    /// Called once after ``WriteOutcome/wouldBlock``.
+    public var onWritable: (() -> Void)?
+    /// What the TLS handshake settled; `nil` on a plain stream.
+    public private(set) var tlsInfo: TLSInfo?
+
+    private enum Phase {
+        case open
+        case handshaking((Result<TLSInfo, TransportError>) -> Void)
+        case closed
+    }
+
+    private enum WriteSide {
+        case open
+        /// close_notify waits for the socket.
+        case closing
+        case closed
+    }
+
+    private let socket: Socket
+    private let sources: ReadinessSources
+    private var tls: TLSSession?
+    private var phase = Phase.open
+    private var writeSide = WriteSide.open
+    private var isReading = false
+    private var wantsWritable = false
+    /// Where a TLS call must wait for the other direction.
+    private var readNeedsWrite = false
+    private var writeNeedsRead = false
+    /// The handshake's wait.
+    private var handshakeNeedsWrite = false
+    /// The end, or the error that ended the stream: told again at each further read.
+    private var ending: ReadOutcome?
+    /// The last read stopped before TLS had nothing left, so the socket may never get readable for what OpenSSL holds.
+    private var mayHoldInput = false
+    private var isInReadHandler = false
+    private var isWakeScheduled = false
+
+    /// Takes a connected, non-blocking socket over; it's closed with the stream.
+    init(_ socket: Socket, queue: DispatchQueue) {
+        ignoreBrokenPipeSignal
+        self.socket = socket
+        self.queue = queue
+        fileDescriptor = socket.descriptor
+        sources = ReadinessSources(DescriptorLease(socket), queue: queue)
+        socket.setNoDelay()
+        sources.onReadable = { [weak self] in self?.socketIsReadable() }
+        sources.onWritable = { [weak self] in self?.socketIsWritable() }
+    }
+
+    /// This end's address, if the socket still has one.
+    public var localAddress: SocketAddress? { isClosed ? nil : socket.localAddress }
+
+    /// The other end's address, if the socket still has one.
+    public var peerAddress: SocketAddress? { isClosed ? nil : socket.peerAddress }
+
+    public var isClosed: Bool {
+        if case .closed = phase { true } else { false }
+    }
+
+    /// Whether TLS holds input that a read can take with no need of the socket. False on a plain stream, and after
+    /// ``ReadOutcome/wouldBlock``.
+    public var hasBufferedInput: Bool { mayHoldInput && tls?.hasPending == true }
+
+    // MARK: Reading and writing
+
+    /// Fills `buffer` with what is there, several TLS records if they have come.
+    public func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
+        dispatchPrecondition(condition: .onQueue(queue))
+        if let ending { return ending }
+        guard case .open = phase else { return .failed(notOpen) }
+        guard buffer.count > 0 else { return .bytes(0) }
+        return tls.map { readRecords($0, buffer) } ?? readSocket(buffer)
+    }
+
+    /// Takes bytes from the front of `buffer`, as many as fit the socket's buffer.
+    ///
+    /// After ``WriteOutcome/wouldBlock`` the next write must begin with the same bytes, at least as many: under TLS they are encrypted already.
+    public func write(_ buffer: UnsafeRawBufferPointer) -> WriteOutcome {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard case .open = phase, case .open = writeSide else { return .failed(notOpen) }
+        guard buffer.count > 0 else { return .bytes(0) }
+        return tls.map { writeRecords($0, buffer) } ?? writeSocket(buffer)
+    }
+
+    private func readSocket(_ buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
+        do {
+            let count = try socket.receive(into: buffer)
+            return count > 0 ? .bytes(count) : finishReading(.end)
+        } catch {
+            if error.isWouldBlock { return .wouldBlock }
+            return finishReading(.failed(lost(error)))
+        }
+    }
+
+    private func readRecords(_ tls: TLSSession, _ buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
+        var filled = 0
+        readNeedsWrite = false
+        repeat {
+            switch tls.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])) {
+            case .done(let count):
+                filled += count
+                mayHoldInput = tls.hasPending
+            case .needsRead:
+                mayHoldInput = false
+                return filled > 0 ? .bytes(filled) : .wouldBlock
+            case .needsWrite:
+                mayHoldInput = false
+                readNeedsWrite = true
+                updateSources()
+                return filled > 0 ? .bytes(filled) : .wouldBlock
+            case .end:
+                mayHoldInput = false
+                return afterBytes(filled, .end)
+            case .failed(let error):
+                mayHoldInput = false
+                return afterBytes(filled, .failed(error))
+            }
+        } while mayHoldInput && filled < buffer.count
+        scheduleWake()
+        return .bytes(filled)
+    }
+
+    /// What came before the end is handed on first; the next read tells the end.
+    private func afterBytes(_ filled: Int, _ outcome: ReadOutcome) -> ReadOutcome {
+        guard filled > 0 else { return finishReading(outcome) }
+        ending = outcome
+        // The socket stays readable at its end, so the next event comes by itself; a TLS end that came with the bytes has none of its own.
+        scheduleWake()
+        return .bytes(filled)
+    }
+
+    private func finishReading(_ outcome: ReadOutcome) -> ReadOutcome {
+        ending = outcome
+        // A socket at its end is readable for ever; there is nothing more to tell.
+        isReading = false
+        updateSources()
+        return outcome
+    }
+
+    private func writeSocket(_ buffer: UnsafeRawBufferPointer) -> WriteOutcome {
+        do {
+            return .bytes(try socket.send(buffer))
+        } catch {
+            if error.isWouldBlock { return waitForWrite() }
+            return .failed(lost(error))
+        }
+    }
+
+    private func writeRecords(_ tls: TLSSession, _ buffer: UnsafeRawBufferPointer) -> WriteOutcome {
+        var taken = 0
+        writeNeedsRead = false
+        while taken < buffer.count {
+            switch tls.write(UnsafeRawBufferPointer(rebasing: buffer[taken...])) {
+            case .done(let count):
+                taken += count
+            case .needsWrite where taken > 0, .needsRead where taken > 0:
+                return .bytes(taken)
+            case .needsWrite:
+                return waitForWrite()
+            case .needsRead:
+                writeNeedsRead = true
+                return waitForWrite()
+            case .failed(let error):
+                // What was taken before is lost with the rest.
+                return .failed(error)
+            case .end:
+                return .failed(notOpen)
+            }
+        }
+        return .bytes(taken)
+    }
+
+    private func waitForWrite() -> WriteOutcome {
+        wantsWritable = true
+        updateSources()
+        return .wouldBlock
+    }
+
+    // MARK: Interest and events
+
+    /// Lets ``onReadable`` be called, until ``pauseReading()`` or the end.
+    public func resumeReading() {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard !isClosed, !isReading else { return }
+        isReading = true
+        scheduleWake()
+        updateSources()
+    }
+
+    /// Stops ``onReadable``: the peer's data stays in the socket, and in time the peer has to wait.
+    public func pauseReading() {
+        dispatchPrecondition(condition: .onQueue(queue))
+        isReading = false
+        updateSources()
+    }
+
+    private func updateSources() {
+        switch phase {
+        case .open:
+            let isEnded = ending != nil
+            sources.arm(
+                reading: (isReading && !readNeedsWrite && !isEnded) || (wantsWritable && writeNeedsRead),
+                writing: (wantsWritable && !writeNeedsRead) || (isReading && readNeedsWrite) || writeSide == .closing)
+        case .handshaking:
+            sources.arm(reading: !handshakeNeedsWrite, writing: handshakeNeedsWrite)
+        case .closed:
+            break
+        }
+    }
+
+    private func socketIsReadable() {
+        if case .handshaking = phase { return continueHandshake() }
+        if writeNeedsRead { wakeWriter() }
+        wakeReader()
+        updateSources()
+    }
+
+    private func socketIsWritable() {
+        if case .handshaking = phase { return continueHandshake() }
+        if writeSide == .closing { finishWriteSide() }
+        if readNeedsWrite {
+            readNeedsWrite = false
+            wakeReader()
+        }
+        if !writeNeedsRead { wakeWriter() }
+        updateSources()
+    }
+
+    private func wakeWriter() {
+        guard wantsWritable else { return }
+        wantsWritable = false
+        writeNeedsRead = false
+        onWritable?()
+    }
+
+    private func wakeReader() {
+        guard isReading, !isClosed else { return }
+        isInReadHandler = true
+        onReadable?()
+        isInReadHandler = false
+        scheduleWake()
+    }
+
+    /// Sees to it that what TLS holds, or an end that came with the last bytes, is told although the socket has nothing to say.
+    private func scheduleWake() {
+        guard isReading, !isInReadHandler, !isWakeScheduled, hasBufferedInput || ending != nil else { return }
+        isWakeScheduled = true
+        queue.async { [weak self] in
+            guard let self else { return }
+            isWakeScheduled = false
+            guard hasBufferedInput || ending != nil else { return }
+            wakeReader()
+        }
+    }
+
+    // MARK: TLS
+
+    /// Starts TLS on the stream, within the TLS that it may have already. Nothing may have been read ahead of it.
+    ///
+    /// `completion` is called once, on ``queue``, unless the stream is closed first; the caller bounds the time.
+    func startTLS(_ context: TLSContext, _ role: TLSSession.Role, completion: @escaping (Result<TLSInfo, TransportError>) -> Void) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard case .open = phase else { return completion(.failure(notOpen)) }
+        do {
+            tls = try TLSSession(context, role, descriptor: socket.descriptor, carrier: tls)
+        } catch {
+            return completion(.failure(error))
+        }
+        isReading = false
+        mayHoldInput = false
+        phase = .handshaking(completion)
+        continueHandshake()
+    }
+
+    private func continueHandshake() {
+        guard case .handshaking(let completion) = phase, let tls else { return }
+        switch tls.handshake() {
+        case .done:
+            phase = .open
+            // The first records may have come along with the handshake's last.
+            mayHoldInput = true
+            let info = tls.info
+            tlsInfo = info
+            updateSources()
+            completion(.success(info))
+        case .needsRead:
+            handshakeNeedsWrite = false
+            updateSources()
+        case .needsWrite:
+            handshakeNeedsWrite = true
+            updateSources()
+        case .end:
+            fail(completion, TransportError(.tls, .protocolFailure, "the peer ended TLS within the handshake"))
+        case .failed(let error):
+            fail(completion, error)
+        }
+    }
+
+    private func fail(_ completion: (Result<TLSInfo, TransportError>) -> Void, _ error: TransportError) {
+        close()
+        completion(.failure(error))
+    }
+
+    // MARK: Ending
+
+    /// Tells the peer that nothing more comes (close_notify under TLS, then FIN); reading goes on.
+    public func shutdownWrite() {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard case .open = phase, case .open = writeSide else { return }
+        wantsWritable = false
+        finishWriteSide()
+        updateSources()
+    }
+
+    private func finishWriteSide() {
+        writeSide = .closing
+        var session = tls
+        while let current = session {
+            if case .needsWrite = current.shutdown() { return }
+            session = current.carrier
+        }
+        writeSide = .closed
+        socket.shutdownWrite()
+    }
+
+    /// Closes both directions; under TLS with close_notify if it can leave at once. No handler is called after it. May be repeated.
+    ///
+    /// What the peer has sent and nobody has read makes the kernel reset the connection, which may cost the peer what we wrote last: to be
+    /// sure that it arrives, ``shutdownWrite()`` and read to the end first.
+    public func close() {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard !isClosed else { return }
+        if case .open = phase, writeSide != .closed { finishWriteSide() }
+        tearDown()
+    }
+
+    /// Closes at once with a reset (RST): what is unsent is dropped.
+    public func abort() {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard !isClosed else { return }
+        socket.resetOnClose()
+        tearDown()
+    }
+
+    private func tearDown() {
+        phase = .closed
+        isReading = false
+        wantsWritable = false
+        onReadable = nil
+        onWritable = nil
+        tls = nil
+        sources.cancel()
+    }
+
+    private func lost(_ error: SystemError) -> TransportError {
+        let peer = socket.peerAddress.map { " with \($0)" } ?? ""
+        return TransportError(.stream, "the connection\(peer) was lost", system: error)
+    }
+
+    private var notOpen: TransportError { TransportError(.stream, .closed, "the connection is closed on this side") }
+}
+
+extension SystemError {
+    var isWouldBlock: Bool { code == EAGAIN || code == EWOULDBLOCK }
+}

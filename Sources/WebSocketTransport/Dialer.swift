@@ -1,0 +1,370 @@
+import Dispatch
+
+/// Makes one connection: name, address, proxy, TLS. The value that ``connect(to:options:queue:onProgress:completion:)`` returns is its handle.
+public final class Dialer: @unchecked Sendable {
+    // Invariant: all mutable state is touched on `queue` only.
+
+    private enum State {
+        case idle
+        case racing(HappyEyeballs, [HappyEyeballs.Attempt: ConnectAttempt])
+        /// The socket is connected; proxy and TLS work on the stream.
+        case handshaking(ByteStream)
+        case finished
+    }
+
+    private let target: Target
+    private let options: DialOptions
+    private let queue: DispatchQueue
+    private let onProgress: (DialEvent) -> Void
+    private let completion: (Result<DialedStream, TransportError>) -> Void
+
+    private var state = State.idle
+    private var stage = Stage.name
+    private var raceTimer: (any DispatchSourceTimer)?
+    private var deadlineTimer: (any DispatchSourceTimer)?
+    private var deadline: DispatchTime?
+    private let began = DispatchTime.now()
+    private var stepBegan: Double = 0
+    private var timings = Timings()
+
+    /// Begins to connect. `queue` must be serial; everything happens on it, and nothing before this returns.
+    ///
+    /// - Parameters:
+    ///   - onProgress: called for each step, for `-v`.
+    ///   - completion: called once, unless ``cancel()`` comes first. Its error's stage is the step that failed; its kind is `timedOut`, whatever
+    ///     the stage, when the time ran out.
+    @discardableResult
+    public static func connect(
+        to target: Target, options: DialOptions = DialOptions(), queue: DispatchQueue,
+        onProgress: @escaping (DialEvent) -> Void = { _ in },
+        completion: @escaping (Result<DialedStream, TransportError>) -> Void
+    ) -> Dialer {
+        let dialer = Dialer(target, options, queue, onProgress, completion)
+        queue.async { dialer.start() }
+        return dialer
+    }
+
+    private init(
+        _ target: Target, _ options: DialOptions, _ queue: DispatchQueue, _ onProgress: @escaping (DialEvent) -> Void,
+        _ completion: @escaping (Result<DialedStream, TransportError>) -> Void
+    ) {
+        self.target = target
+        self.options = options
+        self.queue = queue
+        self.onProgress = onProgress
+        self.completion = completion
+    }
+
+    /// Gives up; on the queue. Nothing is called after it.
+    public func cancel() {
+        dispatchPrecondition(condition: .onQueue(queue))
+        tearDown(keeping: nil)
+    }
+
+    // MARK: Name and address
+
+    /// The proxy in use: a UNIX socket is reached with none.
+    private var proxy: Proxy? {
+        if case .host = target { options.proxy } else { nil }
+    }
+
+    private func start() {
+        guard case .idle = state else { return }
+        armDeadline()
+        state = .racing(HappyEyeballs(options.families), [:])
+        switch proxy.map({ Target.host($0.host, port: $0.port) }) ?? target {
+        case .unix(let path):
+            guard path.utf8.count <= SocketAddress.maximumPathLength else {
+                let text = "the socket path \(quoted(path)) has \(path.utf8.count) bytes: at most \(SocketAddress.maximumPathLength) fit"
+                return fail(TransportError(.connect, .notFound, text))
+            }
+            race { $0.known([.unix(path: path)], now: $1) }
+        case .host(let host, let port):
+            resolve(host, port)
+        }
+    }
+
+    private func resolve(_ host: String, _ port: UInt16) {
+        let literal = Resolver.literal(host, port: port).map { [$0] }
+        if let addresses = Resolver.override(host, port: port, in: options.overrides) ?? literal {
+            let allowed = addresses.filter { options.families.allow($0) }
+            guard !allowed.isEmpty else {
+                let only = options.families == .ipv4 ? "IPv4 (-4)" : "IPv6 (-6)"
+                let listed = addresses.map(\.host).joined(separator: ", ")
+                return fail(TransportError(.name, .notFound, "can't use \(listed) for \(quoted(host)): only \(only) is allowed"))
+            }
+            return race { $0.known(allowed, now: $1) }
+        }
+        onProgress(.resolving(host: host))
+        for family in options.families.list {
+            Resolver.resolve(host, port: port, family: family, on: queue) { [self] result in
+                guard case .racing = state else { return }
+                if case .success(let addresses) = result {
+                    onProgress(.resolved(host: host, addresses, seconds: elapsed))
+                }
+                race { $0.resolved(family, result, now: $1) }
+            }
+        }
+    }
+
+    /// Gives the race an input and performs what it asks for.
+    private func race(_ input: (inout HappyEyeballs, Duration) -> [HappyEyeballs.Action]) {
+        guard case .racing(var race, let attempts) = state else { return }
+        let actions = input(&race, .seconds(elapsed))
+        state = .racing(race, attempts)
+        actions.forEach(perform)
+    }
+
+    private func perform(_ action: HappyEyeballs.Action) {
+        guard case .racing(let race, var attempts) = state else { return }
+        switch action {
+        case .start(let number, let address):
+            if attempts.isEmpty, stage == .name {
+                stage = .connect
+                timings.name = elapsed
+                stepBegan = elapsed
+            }
+            let attempt = ConnectAttempt(queue: queue)
+            attempts[number] = attempt
+            state = .racing(race, attempts)
+            onProgress(.trying(address))
+            guard case .racing = state else { return }
+            attempt.start(address) { [self] in attempted(number, address, $0) }
+        case .armTimer(let time):
+            armRaceTimer(at: time)
+        case .disarmTimer:
+            raceTimer?.cancel()
+            raceTimer = nil
+        case .cancel(let number):
+            attempts.removeValue(forKey: number)?.cancel()
+            state = .racing(race, attempts)
+        case .succeed:
+            // `attempted` goes on with the winner's socket.
+            break
+        case .fail(let failure):
+            fail(describe(failure))
+        }
+    }
+
+    private func attempted(_ number: HappyEyeballs.Attempt, _ address: SocketAddress, _ result: Result<Socket, SystemError>) {
+        guard case .racing = state else {
+            if case .success(let socket) = result { socket.close() }
+            return
+        }
+        switch result {
+        case .failure(let error):
+            let failure = TransportError(.connect, error.kind, error.description, code: error.code)
+            onProgress(.failed(address, failure))
+            race { $0.failed(number, failure, now: $1) }
+        case .success(let socket):
+            race { race, _ in race.succeeded(number) }
+            timings.connect = elapsed - stepBegan
+            let stream = ByteStream(socket, queue: queue)
+            state = .handshaking(stream)
+            onProgress(.connected(address, local: socket.localAddress))
+            connected(stream)
+        }
+    }
+
+    private func armRaceTimer(at time: Duration) {
+        raceTimer?.cancel()
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.schedule(deadline: began + time.asSeconds, leeway: .milliseconds(1))
+        timer.setEventHandler { [self] in race { $0.timerFired(now: $1) } }
+        raceTimer = timer
+        timer.resume()
+    }
+
+    // MARK: Proxy and TLS
+
+    private func connected(_ stream: ByteStream) {
+        guard case .handshaking = state else { return }
+        stepBegan = elapsed
+        guard let proxy else { return secure(stream) }
+        stage = .proxy
+        guard proxy.scheme == .https else { return lookUpForProxy(proxy, stream) }
+        let context: TLSContext
+        do {
+            if let given = options.proxyTLS { context = given } else { context = try TLSContext.client() }
+        } catch {
+            return fail(error.at(.proxy))
+        }
+        stream.startTLS(context, .client(peer: proxy.host)) { [self] result in
+            switch result {
+            case .success(let info):
+                onProgress(.securedProxy(info))
+                lookUpForProxy(proxy, stream)
+            case .failure(let error):
+                fail(error.at(.proxy))
+            }
+        }
+    }
+
+    /// `socks5` alone wants the target's address from here. IPv4 is first: more proxies reach it.
+    private func lookUpForProxy(_ proxy: Proxy, _ stream: ByteStream) {
+        guard case .handshaking = state, case .host(let host, let port) = target else { return }
+        if let known = Resolver.override(host, port: port, in: options.overrides)?.first ?? Resolver.literal(host, port: port) {
+            return tunnel(proxy, .address(known), stream)
+        }
+        guard proxy.scheme == .socks5 else { return tunnel(proxy, .name(host, port: port), stream) }
+        lookUp(host, port, options.families.list, [], proxy, stream)
+    }
+
+    private func lookUp(
+        _ host: String, _ port: UInt16, _ families: [AddressFamily], _ failures: [ResolveFailure], _ proxy: Proxy, _ stream: ByteStream
+    ) {
+        guard let family = families.first else {
+            stage = .name
+            return fail(describe(.unresolved(failures), host))
+        }
+        Resolver.resolve(host, port: port, family: family, on: queue) { [self] result in
+            guard case .handshaking = state else { return }
+            switch result {
+            case .success(let addresses):
+                if let address = addresses.first { return tunnel(proxy, .address(address), stream) }
+                lookUp(host, port, Array(families.dropFirst()), failures, proxy, stream)
+            case .failure(let failure):
+                lookUp(host, port, Array(families.dropFirst()), failures + [failure], proxy, stream)
+            }
+        }
+    }
+
+    private func tunnel(_ proxy: Proxy, _ destination: ProxyHandshake.Destination, _ stream: ByteStream) {
+        let dialogue: ProxyDialogue
+        do {
+            dialogue = ProxyDialogue(try ProxyHandshake(proxy, to: destination), stream)
+        } catch {
+            return fail(error)
+        }
+        dialogue.run { [self] error in
+            if let error { return fail(error) }
+            timings.proxy = elapsed - stepBegan
+            onProgress(.tunnelled(proxy))
+            secure(stream)
+        }
+    }
+
+    private func secure(_ stream: ByteStream) {
+        guard case .handshaking = state else { return }
+        guard let context = options.tls else { return succeed(stream) }
+        stage = .tls
+        stepBegan = elapsed
+        stream.startTLS(context, .client(peer: serverName)) { [self] result in
+            switch result {
+            case .success(let info):
+                timings.tls = elapsed - stepBegan
+                onProgress(.secured(info))
+                succeed(stream)
+            case .failure(let error):
+                fail(error)
+            }
+        }
+    }
+
+    private var serverName: String {
+        if let name = options.serverName { return name }
+        if case .host(let host, _) = target { return host }
+        return "localhost"
+    }
+
+    // MARK: The end
+
+    private var elapsed: Double { (.now() as DispatchTime).seconds(since: began) }
+
+    private func armDeadline() {
+        guard let timeout = options.connectTimeout else { return }
+        let time = began + max(0, min(timeout, 1e9))
+        deadline = time
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.schedule(deadline: time, leeway: .milliseconds(1))
+        timer.setEventHandler { [self] in fail(timedOut(timeout)) }
+        deadlineTimer = timer
+        timer.resume()
+    }
+
+    private func succeed(_ stream: ByteStream) {
+        guard case .handshaking = state else { return }
+        tearDown(keeping: stream)
+        completion(.success(DialedStream(stream: stream, timings: timings, deadline: deadline)))
+    }
+
+    private func fail(_ error: TransportError) {
+        if case .finished = state { return }
+        tearDown(keeping: nil)
+        completion(.failure(error))
+    }
+
+    private func tearDown(keeping kept: ByteStream?) {
+        switch state {
+        case .racing(_, let attempts): attempts.values.forEach { $0.cancel() }
+        case .handshaking(let stream) where kept == nil: stream.close()
+        case .handshaking, .idle, .finished: break
+        }
+        state = .finished
+        raceTimer?.cancel()
+        raceTimer = nil
+        deadlineTimer?.cancel()
+        deadlineTimer = nil
+    }
+
+    private func timedOut(_ timeout: Double) -> TransportError {
+        let limit = "within \(formatted(timeout)) s"
+        let text =
+            switch stage {
+            case .name: "can't resolve \(quoted(peerHost)) \(limit)"
+            case .proxy: "the proxy \(proxy?.description ?? "") did not connect to \(target) \(limit)"
+            case .tls: "\(target) did not finish the TLS handshake \(limit)"
+            case .connect, .stream, .listen: "can't connect to \(proxy?.description ?? target.description) \(limit)"
+            }
+        return TransportError(stage, .timedOut, text, hint: "give it longer with --connect-timeout SECS")
+    }
+
+    /// The host that is looked up and connected to.
+    private var peerHost: String {
+        if let proxy { return proxy.host }
+        if case .host(let host, _) = target { return host }
+        return target.description
+    }
+
+    private func describe(_ failure: HappyEyeballs.Failure, _ host: String? = nil) -> TransportError {
+        switch failure {
+        case .unresolved(let failures):
+            let host = host ?? peerHost
+            var reasons: [String] = []
+            for failure in failures where !reasons.contains(failure.description) { reasons.append(failure.description) }
+            let why = reasons.isEmpty ? "it has no address" : reasons.joined(separator: "; ")
+            let what = proxy != nil && host == peerHost ? "the proxy's name \(quoted(host))" : quoted(host)
+            return TransportError(
+                proxy == nil ? .name : stage == .name ? .proxy : stage, .notFound, "can't resolve \(what): \(why)",
+                code: failures.first?.code ?? 0)
+        case .unreachable(let failed):
+            let what = proxy.map { "the proxy \($0)" } ?? target.description
+            let isObvious = failed.count == 1 && failed.allSatisfy { what == $0.address.description }
+            let why =
+                isObvious
+                ? ": \(failed[0].error.message)"
+                : " (" + failed.map { "\($0.address.host): \($0.error.message)" }.joined(separator: "; ") + ")"
+            let kinds = Set(failed.map(\.error.code))
+            return TransportError(
+                proxy == nil ? .connect : .proxy, kinds.count == 1 ? failed[0].error.kind : .unreachable, "can't connect to \(what)\(why)",
+                code: failed.last?.error.code ?? 0)
+        }
+    }
+}
+
+extension AddressFamilies {
+    var list: [AddressFamily] {
+        switch self {
+        case .any: [.ipv4, .ipv6]
+        case .ipv4: [.ipv4]
+        case .ipv6: [.ipv6]
+        }
+    }
+
+    func allow(_ address: SocketAddress) -> Bool {
+        switch (self, address) {
+        case (.ipv4, .ipv6), (.ipv6, .ipv4): false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import Dispatch
+
+/// Where to connect to.
+public enum Target: Sendable, Equatable, CustomStringConvertible {
+    /// A name or an IP literal, with no brackets.
+    case host(String, port: UInt16)
+    case unix(path: String)
+
+    /// `host:port`, `[::1]:port` or `unix:/path`.
+    public var description: String {
+        switch self {
+        case .host(let host, let port): authority(host, port)
+        case .unix(let path): "unix:" + escaped(path)
+        }
+    }
+}
+
+public struct DialOptions: Sendable {
+    public var families = AddressFamilies.any
+    public var overrides: [ResolveOverride] = []
+    /// TLS with the target; `nil` for none.
+    public var tls: TLSContext?
+    /// The name for SNI and the certificate's check, in place of the target's.
+    public var serverName: String?
+    /// Seconds for everything from the name to the end of the TLS handshake; `nil` for no limit.
+    public var connectTimeout: Double? = 10
+    /// Not used for a UNIX socket.
+    public var proxy: Proxy?
+    /// TLS with an https proxy; `nil` takes one that trusts the system.
+    public var proxyTLS: TLSContext?
+
+    public init() {}
+}
+
+/// What happens while a connection is made, in the order that it happens.
+public enum DialEvent: Sendable {
+    case resolving(host: String)
+    /// One family's answer.
+    case resolved(host: String, [SocketAddress], seconds: Double)
+    case trying(SocketAddress)
+    case failed(SocketAddress, TransportError)
+    case connected(SocketAddress, local: SocketAddress?)
+    /// TLS with an https proxy stands.
+    case securedProxy(TLSInfo)
+    /// The proxy has connected to the target.
+    case tunnelled(Proxy)
+    /// TLS with the target stands.
+    case secured(TLSInfo)
+}
+
+/// How long each step of a connection took, in seconds.
+public struct Timings: Sendable, Equatable {
+    /// To the first address; 0 when no name was looked up.
+    public var name = 0.0
+    /// From the first address to the first that connected.
+    public var connect = 0.0
+    /// The dialogue with the proxy, its TLS included.
+    public var proxy: Double?
+    /// The TLS handshake with the target.
+    public var tls: Double?
+}
+
+/// A connection that stands.
+public struct DialedStream: Sendable {
+    public let stream: ByteStream
+    public let timings: Timings
+    /// When ``DialOptions/connectTimeout`` runs out, for what the caller still has to do within it.
+    public let deadline: DispatchTime?
+}
+
+/// One try at one address, from the socket to its outcome.
+///
+/// It belongs to its dialer's queue. The descriptor is closed, or handed on, only once Dispatch has let go of it.
+final class ConnectAttempt {
+    private let queue: DispatchQueue
+    private var source: (any DispatchSourceWrite)?
+    private var isCancelled = false
+
+    init(queue: DispatchQueue) {
+        self.queue = queue
+    }
+
+    /// `completion` is called once, later, and owns the connected socket; it's not called after ``cancel()``.
+    func start(_ address: SocketAddress, completion: @escaping (Result<Socket, SystemError>) -> Void) {
+        var opened: Socket?
+        do {
+            let socket = try Socket(for: address)
+            opened = socket
+            let stands = try socket.connect(to: address)
+            if stands { finishLater(.success(socket), completion) } else { wait(for: socket, completion) }
+        } catch {
+            opened?.close()
+            finishLater(.failure(error), completion)
+        }
+    }
+
+    func cancel() {
+        isCancelled = true
+        source?.cancel()
+    }
+
+    /// A UNIX socket connects at once, and some errors are known at once. They are told no sooner than the others.
+    private func finishLater(_ result: Result<Socket, SystemError>, _ completion: @escaping (Result<Socket, SystemError>) -> Void) {
+        queue.async(execute: DispatchWorkItem { self.finish(result, completion) })
+    }
+
+    private func wait(for socket: Socket, _ completion: @escaping (Result<Socket, SystemError>) -> Void) {
+        let source = DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: queue)
+        var result: Result<Socket, SystemError>?
+        source.setEventHandler(
+            handler: DispatchWorkItem {
+                result = socket.pendingError().map { .failure($0) } ?? .success(socket)
+                source.cancel()
+            })
+        source.setCancelHandler(
+            handler: DispatchWorkItem {
+                self.source = nil
+                switch result {
+                case .success: break
+                case .failure, nil: socket.close()
+                }
+                if let result { self.finish(result, completion) }
+            })
+        self.source = source
+        source.resume()
+    }
+
+    private func finish(_ result: Result<Socket, SystemError>, _ completion: (Result<Socket, SystemError>) -> Void) {
+        guard isCancelled else { return completion(result) }
+        if case .success(let socket) = result { socket.close() }
+    }
+}

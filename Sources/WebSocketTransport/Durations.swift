@@ -1,0 +1,17 @@
+import Dispatch
+
+extension DispatchTime {
+    /// How long after `start` this is, in seconds.
+    func seconds(since start: DispatchTime) -> Double {
+        (Double(uptimeNanoseconds) - Double(start.uptimeNanoseconds)) / 1e9
+    }
+}
+
+extension Duration {
+    var asSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}
+
+/// Seconds with no more digits than they need: `10`, `0.5`.
+func formatted(_ seconds: Double) -> String {
+    seconds == seconds.rounded() && abs(seconds) < 1e15 ? String(Int(seconds)) : String(seconds)
+}

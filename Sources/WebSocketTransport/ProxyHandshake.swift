@@ -1,0 +1,280 @@
+import COpenSSL
+
+/// The dialogue with a proxy before the tunnel stands, sans I/O: HTTP CONNECT (RFC 9110 §9.3.6) or SOCKS5 (RFC 1928, RFC 1929).
+///
+/// Our side speaks first inside the tunnel, so whatever a proxy sends past its answer is its error.
+enum ProxyHandshake: Sendable {
+    case connect(HTTPConnectHandshake)
+    case socks5(SOCKS5Handshake)
+
+    enum Action: Equatable, Sendable {
+        case send([UInt8])
+        /// Nothing to do before more bytes come.
+        case wait
+        case finish
+        case fail(TransportError)
+    }
+
+    enum Destination: Equatable, Sendable {
+        case name(String, port: UInt16)
+        /// Looked up here; for SOCKS5 alone.
+        case address(SocketAddress)
+    }
+
+    /// - Throws: a ``TransportError`` at the proxy stage for credentials or names that the protocol can't carry.
+    init(_ proxy: Proxy, to destination: Destination) throws(TransportError) {
+        switch (proxy.scheme, destination) {
+        case (.http, .name(let host, let port)), (.https, .name(let host, let port)):
+            self = .connect(try HTTPConnectHandshake(proxy, host: host, port: port))
+        case (.http, .address(let address)), (.https, .address(let address)):
+            self = .connect(try HTTPConnectHandshake(proxy, host: address.host, port: address.port ?? 0))
+        case (.socks5, _), (.socks5h, _):
+            self = .socks5(try SOCKS5Handshake(proxy, to: destination))
+        }
+    }
+
+    mutating func begin() -> Action {
+        switch self {
+        case .connect(let handshake): .send(handshake.request)
+        case .socks5(let handshake): .send(handshake.greeting)
+        }
+    }
+
+    mutating func received(_ bytes: some Sequence<UInt8>) -> Action {
+        switch self {
+        case .connect(var handshake):
+            defer { self = .connect(handshake) }
+            return handshake.received(bytes)
+        case .socks5(var handshake):
+            defer { self = .socks5(handshake) }
+            return handshake.received(bytes)
+        }
+    }
+}
+
+/// One CONNECT request and its answer.
+struct HTTPConnectHandshake: Sendable {
+    /// The most that an answer's head may have.
+    static let headLimit = 16 * 1024
+
+    let request: [UInt8]
+    private let proxy: Proxy
+    private let target: String
+    private var head: [UInt8] = []
+
+    init(_ proxy: Proxy, host: String, port: UInt16) throws(TransportError) {
+        guard !host.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
+            throw TransportError(.proxy, .protocolFailure, "\(quoted(host)) is no host's name")
+        }
+        self.proxy = proxy
+        target = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        var text = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n"
+        if let credentials = proxy.credentials {
+            text += "Proxy-Authorization: Basic \(base64("\(credentials.user):\(credentials.password.value)"))\r\n"
+        }
+        request = Array((text + "\r\n").utf8)
+    }
+
+    mutating func received(_ bytes: some Sequence<UInt8>) -> ProxyHandshake.Action {
+        head += bytes
+        while let end = endOfHead {
+            let answer = String(decoding: head[..<end], as: UTF8.self)
+            head.removeFirst(end)
+            let action = judge(answer)
+            // An interim answer (1xx) is followed by another.
+            if action != .wait { return action }
+        }
+        guard head.count <= Self.headLimit else {
+            return .fail(failure(.protocolFailure, "the proxy \(proxy) answered with more than \(Self.headLimit) bytes of headers"))
+        }
+        return .wait
+    }
+
+    /// Where the head's empty line ends; a line may end in LF alone (RFC 9112 §2.2).
+    private var endOfHead: Int? {
+        var lineIsEmpty = false
+        for (index, byte) in head.prefix(Self.headLimit).enumerated() {
+            if byte == UInt8(ascii: "\n") {
+                if lineIsEmpty { return index + 1 }
+                lineIsEmpty = true
+            } else if byte != UInt8(ascii: "\r") {
+                lineIsEmpty = false
+            }
+        }
+        return nil
+    }
+
+    private func judge(_ answer: String) -> ProxyHandshake.Action {
+        let lines = answer.split(whereSeparator: \.isNewline)
+        let line = lines.first ?? ""
+        let parts = line.split(separator: " ", maxSplits: 2)
+        guard parts.count >= 2, parts[0].hasPrefix("HTTP/1."), parts[1].utf8.count == 3, let status = UInt16(parts[1]) else {
+            return .fail(failure(.protocolFailure, "the proxy \(proxy) does not speak HTTP: it answered \(quoted(line))"))
+        }
+        switch status {
+        case 100..<200: return .wait
+        case 200..<300:
+            guard head.isEmpty else { return .fail(failure(.protocolFailure, "the proxy \(proxy) sent data before it was asked to")) }
+            return .finish
+        case 407:
+            let schemes = lines.dropFirst().compactMap { line -> String? in
+                let colon = line.firstIndex(of: ":") ?? line.endIndex
+                guard line[..<colon].lowercased() == "proxy-authenticate" else { return nil }
+                return line[colon...].dropFirst().split(separator: " ").first.map { escaped($0) }
+            }
+            let offered = schemes.isEmpty ? "" : " (\(schemes.joined(separator: ", ")))"
+            let text =
+                proxy.credentials == nil
+                ? "the proxy \(proxy) wants authentication\(offered)" : "the proxy \(proxy) did not accept the user and password\(offered)"
+            return .fail(failure(.authentication, text, hint: "give --proxy USER:PASS@HOST:PORT"))
+        default:
+            let verdict = "HTTP \(status)" + (parts.count > 2 ? " \(escaped(parts[2]))" : "")
+            return .fail(failure(.protocolFailure, "the proxy \(proxy) refused to connect to \(escaped(target)): \(verdict)"))
+        }
+    }
+}
+
+/// SOCKS5's greeting, user and password, and request.
+struct SOCKS5Handshake: Sendable {
+    private enum State {
+        case methods, authentication, reply
+    }
+
+    private let proxy: Proxy
+    private let credentials: [UInt8]?
+    private let request: [UInt8]
+    private let target: String
+    private var state = State.methods
+    private var input: [UInt8] = []
+
+    init(_ proxy: Proxy, to destination: ProxyHandshake.Destination) throws(TransportError) {
+        self.proxy = proxy
+        if let given = proxy.credentials {
+            let (user, password) = (Array(given.user.utf8), Array(given.password.value.utf8))
+            guard (1...255).contains(user.count), (1...255).contains(password.count) else {
+                throw failure(.authentication, "SOCKS5 takes a user and a password of 1 to 255 bytes each (RFC 1929 §2)")
+            }
+            credentials = [1, UInt8(user.count)] + user + [UInt8(password.count)] + password
+        } else {
+            credentials = nil
+        }
+        var address: [UInt8]
+        let port: UInt16
+        switch destination {
+        case .address(.ipv4(let value, let number)):
+            (address, port) = ([1] + bigEndian(value), number)
+        case .address(.ipv6(let value, let number, _)):
+            (address, port) = ([4] + bigEndian(value), number)
+        case .address(.unix(let path)):
+            throw failure(.protocolFailure, "SOCKS5 does not reach the UNIX socket \(quoted(path))")
+        case .name(let host, let number):
+            guard (1...255).contains(host.utf8.count) else {
+                throw failure(.protocolFailure, "\(quoted(host)) is too long for SOCKS5: a name has 255 bytes at most (RFC 1928 §5)")
+            }
+            (address, port) = ([3, UInt8(host.utf8.count)] + host.utf8, number)
+        }
+        request = [5, 1, 0] + address + bigEndian(port)
+        target =
+            switch destination {
+            case .address(let address): address.description
+            case .name(let host, let port): authority(host, port)
+            }
+    }
+
+    var greeting: [UInt8] { credentials == nil ? [5, 1, 0] : [5, 2, 0, 2] }
+
+    mutating func received(_ bytes: some Sequence<UInt8>) -> ProxyHandshake.Action {
+        input += bytes
+        switch state {
+        case .methods: return choseMethod()
+        case .authentication: return authenticated()
+        case .reply: return replied()
+        }
+    }
+
+    private mutating func choseMethod() -> ProxyHandshake.Action {
+        if let version = input.first, version != 5 { return .fail(notSOCKS) }
+        guard input.count >= 2 else { return .wait }
+        let method = input[1]
+        input.removeFirst(2)
+        switch method {
+        case 0:
+            return ask(request, .reply)
+        case 2:
+            guard let credentials else { return .fail(wantsAuthentication) }
+            return ask(credentials, .authentication)
+        default:
+            return .fail(
+                credentials == nil ? wantsAuthentication : failure(.authentication, "the proxy \(proxy) takes neither password nor none"))
+        }
+    }
+
+    private mutating func authenticated() -> ProxyHandshake.Action {
+        guard input.count >= 2 else { return .wait }
+        guard input[1] == 0 else { return .fail(failure(.authentication, "the proxy \(proxy) did not accept the user and password")) }
+        input.removeFirst(2)
+        return ask(request, .reply)
+    }
+
+    private mutating func replied() -> ProxyHandshake.Action {
+        if let version = input.first, version != 5 { return .fail(notSOCKS) }
+        if input.count >= 2, input[1] != 0 {
+            return .fail(failure(.protocolFailure, "the proxy \(proxy) can't connect to \(target): \(replyText(input[1]))"))
+        }
+        guard input.count >= 5 else { return .wait }
+        let length: Int
+        switch input[3] {
+        case 1: length = 4 + 4 + 2
+        case 3: length = 4 + 1 + Int(input[4]) + 2
+        case 4: length = 4 + 16 + 2
+        default: return .fail(notSOCKS)
+        }
+        if input.count < length { return .wait }
+        guard input.count == length else { return .fail(failure(.protocolFailure, "the proxy \(proxy) sent data before it was asked to")) }
+        return .finish
+    }
+
+    private mutating func ask(_ bytes: [UInt8], _ next: State) -> ProxyHandshake.Action {
+        guard input.isEmpty else { return .fail(failure(.protocolFailure, "the proxy \(proxy) sent data before it was asked to")) }
+        state = next
+        return .send(bytes)
+    }
+
+    private var notSOCKS: TransportError { failure(.protocolFailure, "the proxy \(proxy) does not speak SOCKS5") }
+
+    private var wantsAuthentication: TransportError {
+        failure(
+            .authentication, "the proxy \(proxy) wants authentication", hint: "give --proxy \(proxy.scheme.rawValue)://USER:PASS@HOST:PORT")
+    }
+}
+
+/// RFC 1928 §6.
+private func replyText(_ code: UInt8) -> String {
+    switch code {
+    case 1: "general failure"
+    case 2: "not allowed by its rules"
+    case 3: "network unreachable"
+    case 4: "host unreachable"
+    case 5: "connection refused"
+    case 6: "TTL expired"
+    case 7: "command not supported"
+    case 8: "address type not supported"
+    default: "error \(code)"
+    }
+}
+
+private func failure(_ kind: TransportError.Kind, _ message: String, hint: String? = nil) -> TransportError {
+    TransportError(.proxy, kind, message, hint: hint)
+}
+
+private func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+    withUnsafeBytes(of: value.bigEndian) { Array($0) }
+}
+
+private func base64(_ text: String) -> String {
+    let bytes = Array(text.utf8)
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: (bytes.count + 2) / 3 * 4 + 1) { buffer in
+        let count = EVP_EncodeBlock(buffer.baseAddress, bytes, Int32(bytes.count))
+        return String(decoding: buffer.prefix(Int(count)), as: UTF8.self)
+    }
+}

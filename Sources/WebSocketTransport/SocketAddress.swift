@@ -1,0 +1,149 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Where a stream socket can connect to or listen: a value, compared and printed without asking the system.
+public enum SocketAddress: Hashable, Sendable {
+    /// The address in host byte order.
+    case ipv4(UInt32, port: UInt16)
+    /// The address in host byte order; `scope` is the interface's index, for link-local addresses.
+    case ipv6(UInt128, port: UInt16, scope: UInt32 = 0)
+    case unix(path: String)
+
+    /// The longest path, in bytes, that fits `sockaddr_un` with its final NUL.
+    public static let maximumPathLength = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
+
+    /// The port of an IP address, `nil` for a UNIX socket.
+    public var port: UInt16? {
+        switch self {
+        case .ipv4(_, let port), .ipv6(_, let port, _): port
+        case .unix: nil
+        }
+    }
+
+    /// The address with no port, as it stands in a list of failed attempts.
+    public var host: String {
+        switch self {
+        case .ipv4(let address, _):
+            return numericHost(AF_INET, in_addr(s_addr: address.bigEndian))
+        case .ipv6(let address, _, let scope):
+            let text = numericHost(AF_INET6, address.bigEndian)
+            return scope == 0 ? text : text + "%" + interfaceName(scope)
+        case .unix(let path):
+            return "unix:" + escaped(path)
+        }
+    }
+
+    func with(port: UInt16) -> SocketAddress {
+        switch self {
+        case .ipv4(let address, _): .ipv4(address, port: port)
+        case .ipv6(let address, _, let scope): .ipv6(address, port: port, scope: scope)
+        case .unix: self
+        }
+    }
+
+    var family: Int32 {
+        switch self {
+        case .ipv4: AF_INET
+        case .ipv6: AF_INET6
+        case .unix: AF_UNIX
+        }
+    }
+}
+
+extension SocketAddress: CustomStringConvertible {
+    /// `127.0.0.1:80`, `[::1]:80` or `unix:/path`.
+    public var description: String {
+        switch self {
+        case .ipv4(_, let port): "\(host):\(port)"
+        case .ipv6(_, let port, _): "[\(host)]:\(port)"
+        case .unix: host
+        }
+    }
+}
+
+extension SocketAddress {
+    /// Reads what the system wrote; `nil` for a family that is none of ours.
+    init?(_ storage: sockaddr_storage) {
+        let address: SocketAddress? = withUnsafeBytes(of: storage) { bytes in
+            switch Int32(storage.ss_family) {
+            case AF_INET:
+                let inet = bytes.load(as: sockaddr_in.self)
+                return .ipv4(UInt32(bigEndian: inet.sin_addr.s_addr), port: UInt16(bigEndian: inet.sin_port))
+            case AF_INET6:
+                let inet = bytes.load(as: sockaddr_in6.self)
+                let value = withUnsafeBytes(of: inet.sin6_addr) { UInt128(bigEndian: $0.loadUnaligned(as: UInt128.self)) }
+                return .ipv6(value, port: UInt16(bigEndian: inet.sin6_port), scope: inet.sin6_scope_id)
+            case AF_UNIX:
+                let unix = bytes.load(as: sockaddr_un.self)
+                return .unix(path: withUnsafeBytes(of: unix.sun_path) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+            default:
+                return nil
+            }
+        }
+        guard let address else { return nil }
+        self = address
+    }
+
+    /// Runs `body` on the system's form of the address.
+    ///
+    /// - Throws: `ENAMETOOLONG` for a path that doesn't fit.
+    func withSystemAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) throws(SystemError) -> Result {
+        switch self {
+        case .ipv4(let address, let port):
+            var inet = sockaddr_in()
+            #if canImport(Darwin)
+                inet.sin_len = UInt8(MemoryLayout<sockaddr_in>.size)
+            #endif
+            inet.sin_family = sa_family_t(AF_INET)
+            inet.sin_port = port.bigEndian
+            inet.sin_addr = in_addr(s_addr: address.bigEndian)
+            return rebound(inet, body)
+        case .ipv6(let address, let port, let scope):
+            var inet = sockaddr_in6()
+            #if canImport(Darwin)
+                inet.sin6_len = UInt8(MemoryLayout<sockaddr_in6>.size)
+            #endif
+            inet.sin6_family = sa_family_t(AF_INET6)
+            inet.sin6_port = port.bigEndian
+            inet.sin6_scope_id = scope
+            withUnsafeMutableBytes(of: &inet.sin6_addr) { $0.storeBytes(of: address.bigEndian, as: UInt128.self) }
+            return rebound(inet, body)
+        case .unix(let path):
+            guard path.utf8.count <= Self.maximumPathLength, !path.utf8.contains(0) else { throw SystemError(ENAMETOOLONG) }
+            var unix = sockaddr_un()
+            #if canImport(Darwin)
+                unix.sun_len = UInt8(MemoryLayout<sockaddr_un>.size)
+            #endif
+            unix.sun_family = sa_family_t(AF_UNIX)
+            withUnsafeMutableBytes(of: &unix.sun_path) { $0.copyBytes(from: path.utf8) }
+            return rebound(unix, body)
+        }
+    }
+}
+
+private func rebound<Address, Result>(_ address: Address, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    withUnsafePointer(to: address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<Address>.size)) }
+    }
+}
+
+private func numericHost(_ family: Int32, _ address: some Any) -> String {
+    withUnsafePointer(to: address) { address in
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { buffer in
+            guard let base = buffer.baseAddress, let text = inet_ntop(family, address, base, socklen_t(buffer.count)) else { return "?" }
+            return String(cString: text)
+        }
+    }
+}
+
+private func interfaceName(_ index: UInt32) -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
+        guard let base = buffer.baseAddress, let name = if_indextoname(index, base) else { return String(index) }
+        return String(cString: name)
+    }
+}

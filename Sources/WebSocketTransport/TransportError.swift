@@ -1,0 +1,142 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The step of a connection's life in which something failed.
+public enum Stage: String, Sendable, Equatable {
+    /// Looking the name up.
+    case name
+    /// Reaching the address.
+    case connect
+    /// Asking a proxy to go on to the target.
+    case proxy
+    /// The TLS handshake, and whatever is needed to start one (certificates, keys, the trust store).
+    case tls
+    /// The connection once it is open.
+    case stream
+    /// Binding a listening socket and accepting from it.
+    case listen
+}
+
+/// What went wrong below the WebSocket: the stage, its kind for programs, one sentence for people, and what could be done about it.
+public struct TransportError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Kind: Sendable, Equatable {
+        /// The name has no address, or nobody could be asked.
+        case notFound
+        /// Nobody listens there.
+        case refused
+        /// No route, no network, or no permission to use it.
+        case unreachable
+        /// The time that the caller gave ran out.
+        case timedOut
+        /// The peer reset the connection (RST), or it was gone when we wrote.
+        case reset
+        /// A TLS stream ended with no close_notify: somebody may have cut it short (RFC 8446 §6.1).
+        case truncated
+        /// The peer's certificate was not accepted.
+        case certificate
+        /// The peer does not speak the protocol, or refused to go on.
+        case protocolFailure
+        /// The proxy wants other credentials, or some at all.
+        case authentication
+        /// A file given by the user can't be used.
+        case file
+        /// The address is taken.
+        case addressInUse
+        /// The stream was closed on this side.
+        case closed
+        /// Anything else that the operating system refused; `code` says what.
+        case system
+    }
+
+    public var stage: Stage
+    public var kind: Kind
+    /// One sentence with the target quoted; nothing in it can drive a terminal.
+    public var message: String
+    /// What to do about it, where that is known.
+    public var hint: String?
+    /// The `errno` or `getaddrinfo` code beneath it, 0 when there is none.
+    public var code: Int32
+
+    public init(_ stage: Stage, _ kind: Kind, _ message: String, hint: String? = nil, code: Int32 = 0) {
+        self.stage = stage
+        self.kind = kind
+        self.message = message
+        self.hint = hint
+        self.code = code
+    }
+
+    public var description: String { message }
+
+    /// The same error told of another stage: a TLS failure on the way to a proxy is the proxy's.
+    func at(_ stage: Stage) -> TransportError {
+        var copy = self
+        copy.stage = stage
+        return copy
+    }
+}
+
+extension TransportError {
+    /// An operating system's refusal, told as "can't DO: TEXT".
+    init(_ stage: Stage, _ doing: String, system: SystemError, hint: String? = nil) {
+        self.init(stage, system.kind, "\(doing): \(system)", hint: hint, code: system.code)
+    }
+}
+
+/// An `errno`, with its text in the middle of a sentence.
+struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+    let code: Int32
+
+    init(_ code: Int32) { self.code = code }
+
+    /// What the call that just failed left behind.
+    static var last: SystemError { SystemError(errno) }
+
+    var description: String {
+        // strerror's buffer is per thread in glibc since 2.32; musl and Darwin return constants for every known code.
+        let text = String(cString: strerror(code))
+        guard let first = text.first, text.dropFirst().first?.isUppercase != true else { return text }
+        return first.lowercased() + text.dropFirst()
+    }
+
+    var kind: TransportError.Kind {
+        switch code {
+        case ECONNREFUSED: .refused
+        case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, ETIMEDOUT: .unreachable
+        case ECONNRESET, EPIPE, ECONNABORTED: .reset
+        case EADDRINUSE: .addressInUse
+        default: .system
+        }
+    }
+}
+
+/// `text` in double quotes, with everything that could drive a terminal made visible.
+func quoted(_ text: some StringProtocol) -> String {
+    "\"" + escaped(text) + "\""
+}
+
+/// `text` with C0, DEL, C1, bidirectional controls, quotes and backslashes escaped, at most 256 scalars of it.
+func escaped(_ text: some StringProtocol) -> String {
+    var result = ""
+    for (index, scalar) in text.unicodeScalars.enumerated() {
+        if index == 256 {
+            return result + "…"
+        }
+        switch scalar.value {
+        case 0x22, 0x5C:
+            result += "\\"
+            result.unicodeScalars.append(scalar)
+        case 0..<0x20, 0x7F..<0xA0:
+            result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+        case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069:
+            result += "\\u{" + String(scalar.value, radix: 16) + "}"
+        default:
+            result.unicodeScalars.append(scalar)
+        }
+    }
+    return result
+}
