@@ -234,6 +234,8 @@ public struct Statistics: Equatable, Sendable {
     /// All bytes on the stream, heads and frame headers included.
     public var wireBytesReceived: UInt64 = 0
     public var wireBytesSent: UInt64 = 0
+
+    public init() {}
 }
 
 /// Ties the lifetime of a borrowed view to its owner, which the compiler can't derive from an unsafe pointer.

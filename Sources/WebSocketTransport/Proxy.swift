@@ -1,3 +1,5 @@
+import WebSocketProtocol
+
 /// A proxy to connect through, as curl's `--proxy` spells it.
 public struct Proxy: Sendable, Equatable {
     public enum Scheme: String, Sendable, Equatable, CaseIterable {

@@ -70,7 +70,7 @@ struct HTTPConnectHandshake: Sendable {
         target = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         var text = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n"
         if let credentials = proxy.credentials {
-            text += "Proxy-Authorization: Basic \(base64("\(credentials.user):\(credentials.password.value)"))\r\n"
+            text += "Proxy-Authorization: Basic \(base64("\(credentials.user):\(credentials.password.revealed)"))\r\n"
         }
         request = Array((text + "\r\n").utf8)
     }
@@ -150,7 +150,7 @@ struct SOCKS5Handshake: Sendable {
     init(_ proxy: Proxy, to destination: ProxyHandshake.Destination) throws(TransportError) {
         self.proxy = proxy
         if let given = proxy.credentials {
-            let (user, password) = (Array(given.user.utf8), Array(given.password.value.utf8))
+            let (user, password) = (Array(given.user.utf8), Array(given.password.revealed.utf8))
             guard (1...255).contains(user.count), (1...255).contains(password.count) else {
                 throw failure(.authentication, "SOCKS5 takes a user and a password of 1 to 255 bytes each (RFC 1929 §2)")
             }

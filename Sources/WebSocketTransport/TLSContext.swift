@@ -1,4 +1,5 @@
 import COpenSSL
+import WebSocketProtocol
 
 #if canImport(Glibc)
     import Glibc

@@ -1,4 +1,5 @@
 import COpenSSL
+import WebSocketProtocol
 
 #if canImport(Glibc)
     import Glibc
@@ -104,7 +105,7 @@ private func givePassphrase(
 ) -> Int32 {
     guard let buffer, let request = user?.assumingMemoryBound(to: PassphraseRequest.self) else { return -1 }
     request.pointee.wasAsked = true
-    guard let bytes = request.pointee.passphrase?.value.utf8, bytes.count <= Int(capacity) else { return -1 }
+    guard let bytes = request.pointee.passphrase?.revealed.utf8, bytes.count <= Int(capacity) else { return -1 }
     UnsafeMutableRawBufferPointer(start: buffer, count: Int(capacity)).copyBytes(from: bytes)
     return Int32(bytes.count)
 }

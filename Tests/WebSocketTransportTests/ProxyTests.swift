@@ -1,6 +1,7 @@
 import Testing
 
 @testable import WebSocketTransport
+import WebSocketProtocol
 
 @Suite struct ProxyTests {
     @Test(

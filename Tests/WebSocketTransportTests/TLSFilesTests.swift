@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import WebSocketTransport
+import WebSocketProtocol
 
 #if canImport(Glibc)
     import Glibc

@@ -1,0 +1,131 @@
+import WebSocketProtocol
+import WebSocketTransport
+
+/// One validated configuration: what the options ask for, with nothing left to check.
+struct Configuration {
+    enum Mode {
+        case connect(WebSocketURL)
+        case listen(ListenTarget)
+        /// Connect to an echo server inside this process.
+        case demo
+    }
+
+    var mode: Mode
+    var connection = ConnectionOptions()
+    var listening = ListenOptions()
+    var input = InputOptions()
+    var stop = StopOptions()
+    var output = OutputOptions()
+    var terminal = TerminalOptions()
+    /// Answer each message with itself.
+    var echo = false
+}
+
+/// How to reach the server, and what to say to it (also to the servers of `/connect` and `--reconnect`).
+struct ConnectionOptions {
+    /// Subprotocols, headers, origin, host, user agent, version and authorization; the offer of compression is added from `deflate`.
+    var handshake = ClientHandshake.Options()
+    var dialing = DialOptions()
+    var tls = TLSContext.ClientOptions()
+    var limits = Connection.Configuration()
+    /// What is offered, or accepted, of permessage-deflate; nil for none.
+    var deflate: PermessageDeflateSettings?
+    /// `--proxy`: nil takes what the environment says.
+    var proxy: ProxyChoice = .environment
+    var reconnect: Reconnect?
+
+    enum ProxyChoice {
+        case environment
+        case none
+        case given(Proxy)
+    }
+
+    struct Reconnect {
+        /// How many times in a row; nil for without end.
+        var attempts: Int?
+    }
+}
+
+struct ListenOptions {
+    var identity: TLSIdentity?
+    var clientCAFile: String?
+    var subprotocols: [String] = []
+}
+
+/// How input becomes messages.
+struct InputOptions {
+    enum Split: Equatable {
+        case line
+        case nul
+        /// So many bytes each.
+        case size(Int)
+        /// All of it is one message.
+        case whole
+    }
+
+    /// How a piece of input becomes a frame.
+    enum Encoding: String, CaseIterable {
+        case text, binary, hex, base64
+    }
+
+    var split = Split.line
+    var encoding = Encoding.text
+    /// Lines are JSON events, as `--json` writes them.
+    var isJSON = false
+    /// `-x`: sent once open, in order; standard input is then left alone.
+    var execute: [String] = []
+    /// Lines of piped input may be slash commands.
+    var slash = false
+}
+
+/// When a run that isn't a conversation at a terminal ends.
+struct StopOptions {
+    enum Wait: Equatable {
+        case seconds(Double)
+        case untilClosed
+    }
+
+    /// `-w`: how long to listen behind the end of input; nil where it wasn't given.
+    var wait: Wait?
+    /// `--idle`: seconds without a message, behind the end of input.
+    var idle: Double?
+    /// `--count`, `-1`: how many messages to receive.
+    var count: Int?
+    /// `--until`.
+    var until: Regex<AnyRegexOutput>?
+    /// `--timeout`: seconds for the whole run.
+    var timeout: Double?
+    /// `--expect-close`.
+    var expectedClose: CloseCode?
+
+    /// Whether messages are awaited, however long that takes.
+    var hasGoal: Bool { count != nil || until != nil }
+}
+
+/// How what arrives is shown.
+struct OutputOptions {
+    enum BinaryForm: String, CaseIterable {
+        case dump, hex, base64, raw, size
+    }
+
+    /// nil for `dump` on a terminal and `hex` elsewhere.
+    var binaryAs: BinaryForm?
+    /// `--save`: where binary payloads go.
+    var save: String?
+    /// Received messages end in NUL, not in a newline.
+    var endsInNUL = false
+    var isJSON = false
+    var noColor = false
+    var allowEscapes = false
+    var showsPings = false
+    var timestamps = false
+    /// `-v`: 1.
+    var verbosity = 0
+    var quiet = false
+}
+
+struct TerminalOptions {
+    /// nil for the default place.
+    var historyFile: String?
+    var keepsHistory = true
+}

@@ -1,0 +1,69 @@
+import WebSocketProtocol
+import WebSocketTransport
+
+/// What the program's exit status says, to scripts. The numbers are a contract (`Docs/usage.md`).
+enum ExitStatus: Int32, Error, CaseIterable {
+    /// Closed normally (1000, 1001, 1005), or as `--expect-close` asked.
+    case success = 0
+    case failure = 1
+    case nameResolution = 2
+    case connecting = 3
+    case tls = 4
+    case proxy = 5
+    /// The opening handshake was refused or wrong.
+    case handshake = 6
+    /// The peer broke the protocol.
+    case protocolBreach = 7
+    /// A timeout, or what was awaited did not come.
+    case timeout = 8
+    /// The connection was lost with no Close (1006).
+    case lost = 9
+    /// The peer closed with an error code.
+    case closedWithError = 10
+    case usage = 64
+    case badInput = 65
+    case localIO = 74
+    case hungUp = 129
+    case interrupted = 130
+    case terminated = 143
+}
+
+extension ExitStatus {
+    init(_ error: TransportError) {
+        if error.kind == .timedOut {
+            self = .timeout
+            return
+        }
+        switch error.stage {
+        case .name: self = .nameResolution
+        case .connect: self = .connecting
+        case .proxy: self = .proxy
+        case .tls: self = error.kind == .file ? .localIO : .tls
+        case .stream: self = .lost
+        case .listen: self = .localIO
+        }
+    }
+
+    init(_ error: WebSocketError) {
+        switch error {
+        case .transport(let error): self = ExitStatus(error)
+        case .openingTimedOut, .breach(.keepAliveTimeout): self = .timeout
+        case .refused: self = .handshake
+        case .breach: self = .protocolBreach
+        case .lost: self = .lost
+        }
+    }
+
+    /// What a connection's end says, where no error came before it.
+    init(_ closure: Closure) {
+        if let failure = closure.failure {
+            self = ExitStatus(.breach(failure))
+        } else if closure.code == .abnormal {
+            self = .lost
+        } else if [.normal, .goingAway, .noStatus].contains(closure.code) || closure.isByUs && closure.code == closure.sent?.code {
+            self = .success
+        } else {
+            self = .closedWithError
+        }
+    }
+}

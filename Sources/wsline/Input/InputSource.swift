@@ -1,0 +1,113 @@
+import Dispatch
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Reads a descriptor on the connection's queue, only while somebody wants what it brings.
+final class InputSource: @unchecked Sendable {
+    // Invariant: used on its queue only.
+
+    enum Outcome {
+        case bytes(Int)
+        case wouldBlock
+        case end
+        case failed(Int32)
+    }
+
+    /// There may be something to read.
+    var onReadable: (() -> Void)?
+
+    private let queue: DispatchQueue
+    private let descriptor: Int32
+    /// Whether a read never waits, because the descriptor was opened so, or is a file.
+    private let isNonBlocking: Bool
+    /// Files and devices are always ready, and epoll refuses them.
+    private let isAlwaysReady: Bool
+    private var source: (any DispatchSourceRead)?
+    private var isResumed = false
+    private var isScheduled = false
+
+    init(_ descriptor: Int32, queue: DispatchQueue) {
+        self.queue = queue
+        var status = stat()
+        let type = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
+        isAlwaysReady = !(type == S_IFIFO || type == S_IFSOCK || isatty(descriptor) == 1)
+        let fresh = isAlwaysReady || type == S_IFSOCK ? -1 : Self.reopen(descriptor)
+        self.descriptor = fresh >= 0 ? fresh : descriptor
+        isNonBlocking = isAlwaysReady || fresh >= 0
+    }
+
+    /// Lets `onReadable` be called.
+    func resume() {
+        guard !isResumed else { return }
+        isResumed = true
+        if isAlwaysReady {
+            schedule()
+        } else {
+            (source ?? makeSource()).resume()
+        }
+    }
+
+    func suspend() {
+        guard isResumed else { return }
+        isResumed = false
+        source?.suspend()
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
+        if !isNonBlocking {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&entry, 1, 0) == 1 else { return .wouldBlock }
+        }
+        while true {
+            #if canImport(Glibc)
+                let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            #elseif canImport(Musl)
+                let count = Musl.read(descriptor, buffer.baseAddress, buffer.count)
+            #else
+                let count = Darwin.read(descriptor, buffer.baseAddress, buffer.count)
+            #endif
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .end }
+            // A terminal that hung up reads as EIO: its input has ended.
+            switch errno {
+            case EINTR: continue
+            case EAGAIN, EWOULDBLOCK: return .wouldBlock
+            case EIO: return .end
+            default: return .failed(errno)
+            }
+        }
+    }
+
+    private func schedule() {
+        guard isAlwaysReady, isResumed, !isScheduled else { return }
+        isScheduled = true
+        queue.async { [self] in
+            isScheduled = false
+            guard isResumed else { return }
+            onReadable?()
+            schedule()
+        }
+    }
+
+    private func makeSource() -> any DispatchSourceRead {
+        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
+        source.setEventHandler { [unowned self] in onReadable?() }
+        self.source = source
+        return source
+    }
+
+    /// A non-blocking description of the same pipe or terminal that is ours alone, so that others who share it aren't changed.
+    private static func reopen(_ descriptor: Int32) -> Int32 {
+        #if os(Linux)
+            return Glibc.open("/proc/self/fd/\(descriptor)", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        #else
+            return -1
+        #endif
+    }
+}

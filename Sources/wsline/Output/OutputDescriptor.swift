@@ -1,0 +1,153 @@
+import Dispatch
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Standard output, gathered and written without ever blocking the queue that the connection lives on.
+///
+/// The descriptor may be shared with other programs, so its mode is left alone: a pipe or terminal is opened anew as non-blocking where the
+/// system allows that, a socket is told with each call, and elsewhere no more is written at once than a ready pipe is bound to take.
+final class OutputDescriptor {
+    private enum Way {
+        /// A file or device: a write is done when it returns.
+        case direct
+        case nonBlocking
+        case socket
+        case readyPieces
+    }
+
+    /// Bytes gathered since the last flush; append to it, then `flush()`.
+    var buffer: [UInt8] = []
+    /// All that waited has been written, after `isBlocked` was true.
+    var onDrain: (() -> Void)?
+    /// The reader is gone, or the disk is full; nothing more can be written. The errno.
+    var onFailure: ((Int32) -> Void)?
+    /// Whether the reader is slow: what was flushed waits.
+    private(set) var isBlocked = false
+
+    private let queue: DispatchQueue
+    private let descriptor: Int32
+    private let way: Way
+    /// Bytes of `buffer` that are written.
+    private var written = 0
+    private var source: (any DispatchSourceWrite)?
+    private var hasFailed = false
+
+    init(_ descriptor: Int32, queue: DispatchQueue) {
+        self.queue = queue
+        (self.descriptor, way) = Self.open(descriptor)
+        buffer.reserveCapacity(Self.keptCapacity)
+    }
+
+    /// What is gathered and not yet written; bytes.
+    var backlog: Int { buffer.count - written }
+
+    /// Writes what is gathered, as far as the reader takes it.
+    func flush() {
+        guard !isBlocked, !hasFailed else {
+            if hasFailed { discard() }
+            return
+        }
+        while written < buffer.count {
+            let count = buffer.withUnsafeBytes { write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
+            if count > 0 {
+                written += count
+            } else if errno == EAGAIN || errno == EWOULDBLOCK {
+                return wait()
+            } else if errno != EINTR {
+                let error = errno
+                hasFailed = true
+                discard()
+                onFailure?(error)
+                return
+            }
+        }
+        discard()
+    }
+
+    private func discard() {
+        written = 0
+        if buffer.capacity > Self.keptCapacity * 4 {
+            buffer = []
+        } else {
+            buffer.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+        switch way {
+        case .direct, .nonBlocking:
+            #if canImport(Glibc)
+                return Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+            #elseif canImport(Musl)
+                return Musl.write(descriptor, bytes.baseAddress, bytes.count)
+            #else
+                return Darwin.write(descriptor, bytes.baseAddress, bytes.count)
+            #endif
+        case .socket:
+            return send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT))
+        case .readyPieces:
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard poll(&entry, 1, 0) == 1 else {
+                errno = EAGAIN
+                return -1
+            }
+            // A pipe that polls as writable takes this much whole.
+            let piece = UnsafeRawBufferPointer(rebasing: bytes.prefix(512))
+            #if canImport(Glibc)
+                return Glibc.write(descriptor, piece.baseAddress, piece.count)
+            #elseif canImport(Musl)
+                return Musl.write(descriptor, piece.baseAddress, piece.count)
+            #else
+                return Darwin.write(descriptor, piece.baseAddress, piece.count)
+            #endif
+        }
+    }
+
+    private func wait() {
+        isBlocked = true
+        let source = source ?? makeSource()
+        source.resume()
+    }
+
+    /// Made suspended, and resumed only while a write waits.
+    private func makeSource() -> any DispatchSourceWrite {
+        let source = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: queue)
+        source.setEventHandler { [unowned self] in
+            self.source?.suspend()
+            isBlocked = false
+            flush()
+            if !isBlocked { onDrain?() }
+        }
+        self.source = source
+        return source
+    }
+
+    private static let keptCapacity = 256 << 10
+
+    private static func open(_ descriptor: Int32) -> (Int32, Way) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return (descriptor, .direct) }
+        switch status.st_mode & S_IFMT {
+        case S_IFSOCK: return (descriptor, .socket)
+        case S_IFIFO: return reopened(descriptor) ?? (descriptor, .readyPieces)
+        case S_IFCHR where isatty(descriptor) == 1: return reopened(descriptor) ?? (descriptor, .readyPieces)
+        default: return (descriptor, .direct)
+        }
+    }
+
+    /// A description of the same pipe or terminal that is ours alone; Linux gives one through /proc.
+    private static func reopened(_ descriptor: Int32) -> (Int32, Way)? {
+        #if os(Linux)
+            let fresh = Glibc.open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+            return fresh >= 0 ? (fresh, .nonBlocking) : nil
+        #else
+            return nil
+        #endif
+    }
+}

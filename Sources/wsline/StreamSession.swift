@@ -1,0 +1,255 @@
+import Dispatch
+import WebSocketProtocol
+import WebSocketTransport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A run in pipes and scripts: messages in from standard input, payloads out to standard output, every other word to standard error.
+final class StreamSession: SessionFrontend, @unchecked Sendable {
+    // Invariant: used on `queue` only, once started.
+
+    private let configuration: Configuration
+    private let diagnostics: Diagnostics
+    private let queue: DispatchQueue
+    private let url: WebSocketURL
+    private let output: OutputDescriptor
+    private var presenter: MessagePresenter
+    private lazy var session = ClientSession(
+        configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: exitProcess)
+    private var signals: SignalWatcher?
+    private lazy var input = makeInput()
+    private var isOutputBroken = false
+    /// Messages received, as far as they count for `--count`.
+    private var received = 0
+    private var isGoalReached = false
+    private var isInputOver = false
+    private var messagesSentBefore: UInt64 = 0
+    private var idleSince = DispatchTime.now()
+    private var whenFlushed: (() -> Void)?
+
+    init(_ configuration: Configuration, url: WebSocketURL, diagnostics: Diagnostics) throws {
+        self.configuration = configuration
+        self.diagnostics = diagnostics
+        self.url = url
+        queue = DispatchQueue(label: "wsline.connection")
+        output = OutputDescriptor(STDOUT_FILENO, queue: queue)
+        presenter = try MessagePresenter(configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics)
+    }
+
+    /// Runs until the process exits.
+    func run() -> Never {
+        queue.async { [self] in
+            output.onDrain = { [unowned self] in outputDrained() }
+            output.onFailure = { [unowned self] in outputFailed($0) }
+            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
+            session.start()
+        }
+        dispatchMain()
+    }
+
+    private func exitProcess(_ status: ExitStatus) { exit(status.rawValue) }
+
+    // MARK: Events
+
+    func opened(_ socket: WebSocket) {
+        socket.stream(.binary, presenter.streamsBinary)
+        presenter.opened(socket, into: &output.buffer)
+        idleSince = .now()
+        if configuration.input.execute.isEmpty {
+            input.attach(socket)
+            input.resume()
+        } else {
+            execute(on: socket)
+        }
+    }
+
+    func received(_ kind: MessageKind, _ payload: RawSpan) {
+        guard !isGoalReached else { return }
+        presenter.append(kind, payload, to: &output.buffer)
+        messageEnded(kind, payload)
+    }
+
+    func received(_ part: MessagePart) {
+        guard !isGoalReached else { return }
+        do {
+            try presenter.append(part, to: &output.buffer)
+        } catch {
+            diagnostics.error(error.description)
+            return session.finish(.localIO)
+        }
+        if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
+    }
+
+    @inline(__always)
+    private func messageEnded(_ kind: MessageKind, _ payload: RawSpan) {
+        received &+= 1
+        if configuration.echo { echo(kind, payload) }
+        if configuration.stop.hasGoal { checkGoal(kind, payload) }
+        if output.backlog > Self.flushSize { flush() }
+    }
+
+    func receivedPing(_ payload: RawSpan) { presenter.ping(payload, into: &output.buffer) }
+
+    func receivedPong(_ payload: RawSpan, roundTrip: UInt64?) { presenter.pong(payload, roundTrip: roundTrip, into: &output.buffer) }
+
+    func batchEnded() {
+        if configuration.stop.idle != nil { idleSince = .now() }
+        flush()
+    }
+
+    func drained() { input.resume() }
+
+    func failed(_ error: WebSocketError) { presenter.failed(error, into: &output.buffer) }
+
+    func closed(_ closure: Closure) {
+        input.suspend()
+        presenter.abandonPart()
+        presenter.closed(closure, into: &output.buffer)
+        flush()
+        if closure.failure == nil, closure.code != .abnormal, ExitStatus(closure) == .closedWithError {
+            diagnostics.error("the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(closure.reason)"))
+        }
+        if configuration.stop.hasGoal, !isGoalReached, !session.isEnding, ExitStatus(closure) == .success {
+            diagnostics.error("the server closed before what was awaited came")
+            session.finish(.timeout)
+        }
+    }
+
+    func finishOutput(_ done: @escaping () -> Void) {
+        output.flush()
+        guard output.isBlocked else { return done() }
+        whenFlushed = done
+    }
+
+    // MARK: Output
+
+    private static let flushSize = 128 << 10
+
+    private func flush() {
+        output.flush()
+        if output.isBlocked { session.socket?.pauseReading() }
+    }
+
+    private func outputDrained() {
+        if let whenFlushed { return whenFlushed() }
+        session.socket?.resumeReading()
+    }
+
+    private func outputFailed(_ error: Int32) {
+        isOutputBroken = true
+        if error == EPIPE {
+            // Whoever read us has seen enough: that is no failure.
+            session.finish(.success, code: .goingAway)
+        } else {
+            diagnostics.error("can't write to standard output: \(String(cString: strerror(error)))")
+            session.finish(.localIO, code: .goingAway)
+        }
+        session.socket?.resumeReading()
+        outputDrained()
+    }
+
+    // MARK: Input
+
+    private func makeInput() -> StandardInput {
+        let input = StandardInput(STDIN_FILENO, options: configuration.input, queue: queue)
+        input.onEnd = { [unowned self] in inputEnded(defaultWait: nil) }
+        input.onFailure = { [unowned self] in inputFailed($0) }
+        return input
+    }
+
+    private func inputFailed(_ error: InputError) {
+        diagnostics.error(error.description, hint: error.hint)
+        if case .unreadable = error { session.finish(.localIO) } else { session.finish(.badInput) }
+    }
+
+    private func execute(on socket: WebSocket) {
+        do {
+            socket.beginBatch()
+            defer { socket.endBatch() }
+            for text in configuration.input.execute { try configuration.input.encoding.send(text, on: socket) }
+        } catch {
+            diagnostics.error("-x: \(error)")
+            return session.finish(.badInput)
+        }
+        inputEnded(defaultWait: configuration.stop.idle == nil ? .seconds(2) : nil)
+    }
+
+    private func echo(_ kind: MessageKind, _ payload: RawSpan) {
+        guard let socket = session.socket, socket.readyState == .open else { return }
+        payload.withUnsafeBytes { bytes in try? socket.send(kind, bytes) }
+        if socket.isCongested { socket.pauseReading() }
+    }
+
+    // MARK: When to stop
+
+    private func inputEnded(defaultWait: StopOptions.Wait?) {
+        guard !isInputOver else { return }
+        isInputOver = true
+        let stop = configuration.stop
+        let wait = stop.wait ?? (stop.hasGoal || configuration.echo ? .untilClosed : defaultWait)
+        if let idle = stop.idle {
+            idleSince = .now()
+            checkIdle(idle)
+        }
+        switch wait {
+        case .untilClosed: break
+        case .seconds(let seconds): queue.asyncAfter(deadline: .now() + seconds) { [self] in waitedEnough() }
+        case nil: if stop.idle == nil { waitedEnough() }
+        }
+    }
+
+    private func checkIdle(_ idle: Double) {
+        let deadline = idleSince + idle
+        if deadline <= .now() { return waitedEnough() }
+        queue.asyncAfter(deadline: deadline) { [self] in checkIdle(idle) }
+    }
+
+    private func waitedEnough() {
+        guard !session.isEnding else { return }
+        guard configuration.stop.hasGoal else { return session.finish(nil) }
+        diagnostics.error("what was awaited did not come")
+        session.finish(.timeout)
+    }
+
+    private func checkGoal(_ kind: MessageKind, _ payload: RawSpan) {
+        let stop = configuration.stop
+        if let count = stop.count, received >= count { return goalReached() }
+        guard let until = stop.until, kind == .text else { return }
+        let text = payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        if (try? until.firstMatch(in: text)) != nil { goalReached() }
+    }
+
+    private func goalReached() {
+        isGoalReached = true
+        input.cancel()
+        session.finish(.success)
+    }
+
+    private func interrupted(_ signal: Int32) {
+        let status: ExitStatus = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp
+        if session.isEnding { return exitProcess(status) }
+        input.cancel()
+        session.finish(status, code: .goingAway, within: 1)
+    }
+}
+
+extension InputOptions.Encoding {
+    /// Sends a text from the command line, or a typed line, as this says.
+    func send(_ text: String, on socket: WebSocket) throws {
+        switch self {
+        case .text: try socket.send(text)
+        case .binary: try Array(text.utf8).withUnsafeBytes { try socket.send(.binary, $0) }
+        case .hex: try Hex.decode(text).withUnsafeBytes { try socket.send(.binary, $0) }
+        case .base64: try Base64.decode(text).withUnsafeBytes { try socket.send(.binary, $0) }
+        }
+    }
+}
+
+/// A close code with its name: `1011 (internal error)`.
+func describe(_ code: CloseCode) -> String { "\(code.rawValue) (\(code.name))" }
