@@ -1,6 +1,7 @@
 """How a run ends: handshakes, close codes and failures, each with its exit status, and stdout free of all else."""
 
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -102,7 +103,6 @@ class Closings:
 
     def test_a_signal_closes_and_is_told_by_the_status(self):
         for name, status in (("SIGINT", 130), ("SIGTERM", 143)):
-            import signal
             wsline = subprocess.Popen([*WSLINE, "-x", "ready", "-w", "-1", f"ws://127.0.0.1:{peer(self.kind)}/echo"],
                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
             self.assertEqual(wsline.stdout.readline(), b"ready\n")

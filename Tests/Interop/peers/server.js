@@ -35,8 +35,9 @@ const handlers = {
   async firehose(ws, query) {
     const text = '0123456789abcdef'.repeat(Number(query.get('size') ?? 16) / 16);
     const message = query.get('binary') ? Buffer.from(text) : text;
-    for (let i = 0; i < Number(query.get('count')); i++) {
-      if (ws.bufferedAmount > 1 << 20) await new Promise((done) => ws.send(message, done));
+    for (let i = 0; i < Number(query.get('count')) && ws.readyState === ws.OPEN; i++) {
+      // Waits now and then, so that the event loop turns and what is buffered stays small.
+      if (i % 1000 === 999) await new Promise((done) => ws.send(message, () => setImmediate(done)));
       else ws.send(message);
     }
     ws.close(1000);

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import http
 import json
+import logging
 import os
 import sys
 import urllib.parse
@@ -119,6 +120,7 @@ def deflate(text):
 
 
 async def main():
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # clients that vanish are part of the tests
     parser = argparse.ArgumentParser()
     parser.add_argument("--deflate", default="none")
     parser.add_argument("--unix")
