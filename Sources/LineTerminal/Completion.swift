@@ -24,7 +24,8 @@ public struct Completion: Sendable, Equatable {
     /// The candidates in columns that fit on rows of `width` cells, down first as `ls` has it, filtered.
     func listing(width: Int) -> String {
         let names = candidates.map { candidate in
-            let name = EscapeFilter.filter(candidate)
+            var name = EscapeFilter.filter(candidate)
+            while name.last == " " { name.removeLast() }
             return (text: name, width: LineLayout(prompt: Prompt(""), line: EditBuffer.encode(name).dropLast(), cursor: 0, columns: .max / 2).end.column)
         }
         let columnWidth = (names.map(\.width).max() ?? 0) + 2

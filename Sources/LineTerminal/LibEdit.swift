@@ -80,31 +80,36 @@ final class LibEdit {
         add("wsline-complete", "Complete the word", commands.complete)
         add("wsline-paste", "Insert what was pasted", commands.paste)
         add("wsline-clear-screen", "Clear the screen", commands.clearScreen)
+        bind("\u{12}", "em-inc-search-prev")
         bindTerminalKeys()
         _ = el_source(handle, nil)
         // Changing the editor in ~/.editrc forgets every key bound before.
         let isVi = wsline_el_is_vi(handle) != 0
-        if isVi {
-            bindTerminalKeys()
-        } else {
-            bind("\u{12}", "em-inc-search-prev")
-        }
+        if isVi { bindTerminalKeys(isVi: true) }
         bind("\t", "wsline-complete")
         bind("\u{0c}", "wsline-clear-screen", alternative: isVi)
         bind("\u{9e}", "wsline-paste", alternative: true)
     }
 
-    private func bindTerminalKeys() {
+    /// In vi's keys ESC always leaves the insert mode, and what follows is a command: so the arrows work in libedit, and so do these.
+    private func bindTerminalKeys(isVi: Bool = false) {
+        func bindSequence(_ sequence: String, _ command: String) {
+            if isVi {
+                _ = wsline_el_bind_alternative(handle, Self.wide(sequence), Self.wide(command))
+            } else {
+                bind("\u{1b}" + sequence, command)
+            }
+        }
         let keys = [
             ("[H", "ed-move-to-beg"), ("OH", "ed-move-to-beg"), ("[1~", "ed-move-to-beg"), ("[7~", "ed-move-to-beg"),
             ("[F", "ed-move-to-end"), ("OF", "ed-move-to-end"), ("[4~", "ed-move-to-end"), ("[8~", "ed-move-to-end"),
             ("[3~", "ed-delete-next-char"), ("[1;5C", "em-next-word"), ("[1;5D", "ed-prev-word"), ("[1;3C", "em-next-word"), ("[1;3D", "ed-prev-word"),
             ("[5~", "ed-search-prev-history"), ("[6~", "ed-search-next-history"), ("[1;2C", "ed-next-char"), ("[1;2D", "ed-prev-char"),
         ]
-        for (sequence, command) in keys { bind("\u{1b}" + sequence, command) }
+        for (sequence, command) in keys { bindSequence(sequence, command) }
         // Keys that mean nothing here, which else would insert their last characters.
         let unused = ["[2~", "OP", "OQ", "OR", "OS", "[11~", "[12~", "[13~", "[14~", "[15~", "[17~", "[18~", "[19~", "[20~", "[21~", "[23~", "[24~", "[I", "[O", "[Z"]
-        for sequence in unused { bind("\u{1b}" + sequence, "ed-unassigned") }
+        for sequence in unused { bindSequence(sequence, "ed-unassigned") }
     }
 
     private func add(_ name: String, _ help: String, _ function: @escaping @convention(c) (OpaquePointer?, Int32) -> UInt8) {

@@ -348,14 +348,15 @@ public final class LineEditor: @unchecked Sendable {
 
     private func completeCommand() -> UInt8 {
         let (line, cursor) = engine.withLine { (EditBuffer.decode($0), $1) }
-        defer { if ambiguous?.line != line || ambiguous?.cursor != cursor { ambiguous = nil } }
         guard let completion = complete?(line, cursor), !completion.candidates.isEmpty else { return UInt8(CC_ERROR) }
         let common = completion.commonPrefix
         let scalars = Array(line.unicodeScalars)
         let replaced = scalars[completion.range.clamped(to: 0..<scalars.count)]
         if completion.candidates.count == 1 || common.unicodeScalars.count > replaced.count {
             engine.replace(completion.range, with: common)
-            return UInt8(completion.candidates.count == 1 ? CC_REFRESH : CC_REFRESH_BEEP)
+            guard completion.candidates.count > 1 else { return UInt8(CC_REFRESH) }
+            ambiguous = engine.withLine { (EditBuffer.decode($0), $1) }
+            return UInt8(CC_REFRESH_BEEP)
         }
         if let ambiguous, ambiguous == (line, cursor) {
             printAbove(Array(completion.listing(width: display.columns).utf8))
