@@ -29,6 +29,10 @@ final class LibEdit {
     }
 
     /// Its wide characters come from the locale: the user's, or where that is not UTF-8 (in containers `LANG` is often unset) `C.UTF-8`.
+    static func useUTF8Locale() {
+        _ = locale
+    }
+
     private static let locale: Void = {
         for name in ["", "C.UTF-8", "en_US.UTF-8", "UTF-8"] {
             if setlocale(LC_CTYPE, name) != nil, String(cString: nl_langinfo(nl_item(CODESET))) == "UTF-8" { return }
@@ -36,7 +40,7 @@ final class LibEdit {
     }()
 
     init(input: Int32, output: Int32, commands: Commands) throws(LineTerminalError) {
-        _ = Self.locale
+        Self.useUTF8Locale()
         sinkMemory = .allocate(capacity: 1)
         sinkMemory.initialize(to: nil)
         sinkSize = .allocate(capacity: 1)

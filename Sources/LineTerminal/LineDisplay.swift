@@ -106,23 +106,17 @@ struct LineDisplay {
     }
 
     private mutating func draw(_ new: LineLayout, to output: inout [UInt8]) {
-        var from = 0
         if let shown {
             let common = zip(shown.bytes, new.bytes).prefix { $0 == $1 }.count
             if common < shown.bytes.count || common < new.bytes.count {
-                from = new.cells.partitioningIndex { $0.start > common } - 1
-                if common == new.bytes.count { from = new.cells.count }
-                // A mark without width changes the character before it; a change in the prompt draws all anew, with its colours.
-                while from > 0, from < new.cells.count, new.cells[from].width == 0, !new.cells[from].isNewline { from -= 1 }
-                if from <= new.promptCells { from = 0 }
+                let from = firstCell(changedAt: common, from: shown, to: new)
                 move(to: position(before: from, in: new), in: &output)
                 if common < shown.bytes.count { output += "\u{1b}[J".utf8 }
                 drawTail(of: new, from: from, to: &output)
             } else if new.cursorWraps && !shown.cursorWraps {
                 // The row behind a full one does not exist yet: draw the last character again to go there.
-                from = max(new.cells.count - 1, 0)
-                while from > 0, new.cells[from].width == 0 { from -= 1 }
-                move(to: new.cells.isEmpty ? Position() : new.cells[from].position, in: &output)
+                let from = new.drawnCell(upTo: new.cells.count - 1)
+                move(to: position(before: from, in: new), in: &output)
                 drawTail(of: new, from: from, to: &output)
             }
         } else {
@@ -130,6 +124,21 @@ struct LineDisplay {
         }
         shown = new
         move(to: new.cursor, in: &output)
+    }
+
+    /// The cell to draw from on, when the bytes differ from `common` on.
+    private func firstCell(changedAt common: Int, from old: LineLayout, to new: LineLayout) -> Int {
+        var from = new.cell(atByte: common)
+        // A mark without width changes the character before it.
+        if old.hasMark(at: old.cell(atByte: common)) || new.hasMark(at: from) { from = new.drawnCell(upTo: from - 1) }
+        // Behind a full row: its last character is drawn again, so that the terminal itself wraps there or, before a newline, doesn't.
+        let isAppended = old.cursorWraps && from == old.cells.count && from < new.cells.count && !new.cells[from].isNewline
+        if from > 0, !isAppended {
+            let previous = new.cells[from - 1]
+            if !previous.isNewline, previous.position.column + previous.width >= new.columns { from = new.drawnCell(upTo: from - 1) }
+        }
+        // A change in the prompt draws all anew, with its colours.
+        return from < new.promptCells ? 0 : from
     }
 
     private mutating func drawTail(of new: LineLayout, from: Int, to output: inout [UInt8]) {

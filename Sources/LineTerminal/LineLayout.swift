@@ -82,15 +82,38 @@ struct LineLayout: Equatable {
     /// Whether the end is on a full row and the cursor belongs behind it, at the start of the next.
     var cursorWraps: Bool { cursorCell == cells.count && end.column >= columns }
 
+    /// The cell that byte `offset` is part of; the number of cells behind the last.
+    func cell(atByte offset: Int) -> Int {
+        offset >= bytes.count ? cells.count : max(cells.partitioningIndex { $0.start > offset } - 1, 0)
+    }
+
+    /// Whether cell `index` is a mark without width.
+    func hasMark(at index: Int) -> Bool {
+        index < cells.count && cells[index].width == 0 && !cells[index].isNewline
+    }
+
+    /// The last cell up to `index` that is no mark.
+    func drawnCell(upTo index: Int) -> Int {
+        var index = index
+        while index > 0, hasMark(at: index) { index -= 1 }
+        return max(index, 0)
+    }
+
     /// The row that the cursor is on when a terminal that re-wraps its rows has been given `columns`.
     func cursorRow(rewrappedTo columns: Int) -> Int {
         var position = Position()
         for (index, cell) in cells.enumerated() {
-            if !cell.isNewline && position.column + cell.width > columns {
-                position = Position(row: position.row + 1, column: 0)
+            // The cursor on a newline behind a full row shows on the character before.
+            let isCursor = index == cursorCell || index + 1 == cursorCell && cursorCell < cells.count && cells[cursorCell].position.column >= self.columns
+            // A tab is spaces to the terminal.
+            let isSpaces = bytes[cell.start..<start(of: index + 1)].allSatisfy { $0 == 0x20 }
+            for _ in 0..<(isSpaces ? max(cell.width, 1) : 1) {
+                let width = isSpaces ? min(cell.width, 1) : cell.width
+                if position.column + width > columns { position = Position(row: position.row + 1, column: 0) }
+                if isCursor { return position.row }
+                position.column += width
             }
-            if index == cursorCell { return position.row }
-            position = cell.isNewline ? Position(row: position.row + 1, column: 0) : Position(row: position.row, column: position.column + cell.width)
+            if cell.isNewline { position = Position(row: position.row + 1, column: 0) }
         }
         return cursorWraps && position.column >= columns ? position.row + 1 : position.row
     }

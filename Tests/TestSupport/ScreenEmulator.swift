@@ -91,7 +91,9 @@ public struct ScreenEmulator {
         case 0x07: bells += 1
         case 0x08: moveTo(row: cursorRow, column: cursorColumn - 1)
         case 0x09: moveTo(row: cursorRow, column: (cursorColumn / 8 + 1) * 8)
-        case 0x0a: lineFeed()
+        case 0x0a:
+            screen[cursorRow].isWrapped = false
+            lineFeed()
         case 0x0d: moveTo(row: cursorRow, column: 0)
         case 0x20..<0x7f: put(Unicode.Scalar(byte))
         default: unknown.append("control \(byte)")
