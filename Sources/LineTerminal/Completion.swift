@@ -26,7 +26,10 @@ public struct Completion: Sendable, Equatable {
         let names = candidates.map { candidate in
             var name = EscapeFilter.filter(candidate)
             while name.last == " " { name.removeLast() }
-            return (text: name, width: LineLayout(prompt: Prompt(""), line: EditBuffer.encode(name).dropLast(), cursor: 0, columns: .max / 2).end.column)
+            return (
+                text: name,
+                width: LineLayout(prompt: Prompt(""), line: EditBuffer.encode(name).dropLast(), cursor: 0, columns: .max / 2).end.column
+            )
         }
         let columnWidth = (names.map(\.width).max() ?? 0) + 2
         let columnCount = max(1, width / columnWidth)

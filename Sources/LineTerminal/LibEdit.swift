@@ -107,12 +107,16 @@ final class LibEdit {
         let keys = [
             ("[H", "ed-move-to-beg"), ("OH", "ed-move-to-beg"), ("[1~", "ed-move-to-beg"), ("[7~", "ed-move-to-beg"),
             ("[F", "ed-move-to-end"), ("OF", "ed-move-to-end"), ("[4~", "ed-move-to-end"), ("[8~", "ed-move-to-end"),
-            ("[3~", "ed-delete-next-char"), ("[1;5C", "em-next-word"), ("[1;5D", "ed-prev-word"), ("[1;3C", "em-next-word"), ("[1;3D", "ed-prev-word"),
+            ("[3~", "ed-delete-next-char"), ("[1;5C", "em-next-word"), ("[1;5D", "ed-prev-word"), ("[1;3C", "em-next-word"),
+            ("[1;3D", "ed-prev-word"),
             ("[5~", "ed-search-prev-history"), ("[6~", "ed-search-next-history"), ("[1;2C", "ed-next-char"), ("[1;2D", "ed-prev-char"),
         ]
         for (sequence, command) in keys { bindSequence(sequence, command) }
         // Keys that mean nothing here, which else would insert their last characters.
-        let unused = ["[2~", "OP", "OQ", "OR", "OS", "[11~", "[12~", "[13~", "[14~", "[15~", "[17~", "[18~", "[19~", "[20~", "[21~", "[23~", "[24~", "[I", "[O", "[Z"]
+        let unused = [
+            "[2~", "OP", "OQ", "OR", "OS", "[11~", "[12~", "[13~", "[14~", "[15~", "[17~", "[18~", "[19~", "[20~", "[21~", "[23~", "[24~",
+            "[I", "[O", "[Z",
+        ]
         for sequence in unused { bindSequence(sequence, "ed-unassigned") }
     }
 
@@ -146,7 +150,9 @@ final class LibEdit {
             return body(UnsafeBufferPointer(start: nil, count: 0), 0)
         }
         let count = max(end - start, 0)
-        return start.withMemoryRebound(to: Int32.self, capacity: count) { body(UnsafeBufferPointer(start: $0, count: count), cursor - start) }
+        return start.withMemoryRebound(to: Int32.self, capacity: count) {
+            body(UnsafeBufferPointer(start: $0, count: count), cursor - start)
+        }
     }
 
     var isEmpty: Bool { withLine { line, _ in line.isEmpty } }
@@ -170,7 +176,9 @@ final class LibEdit {
 
     /// Puts `line` back when the buffer is that line with its end lost.
     func repair(from line: [Int32]) {
-        let isDamaged = withLine { current, _ in current.count == line.count && current.contains(0) && current.prefix(Self.shortMemory) == line[..<Self.shortMemory] }
+        let isDamaged = withLine { current, _ in
+            current.count == line.count && current.contains(0) && current.prefix(Self.shortMemory) == line[..<Self.shortMemory]
+        }
         if isDamaged { _ = wsline_el_replace(handle, line + [0]) }
     }
 

@@ -107,7 +107,7 @@ struct LineDisplay {
 
     private mutating func draw(_ new: LineLayout, to output: inout [UInt8]) {
         if let shown {
-            let common = zip(shown.bytes, new.bytes).prefix { $0 == $1 }.count
+            let common = Self.commonPrefix(shown.bytes, new.bytes)
             if common < shown.bytes.count || common < new.bytes.count {
                 let from = firstCell(changedAt: common, from: shown, to: new)
                 move(to: position(before: from, in: new), in: &output)
@@ -124,6 +124,13 @@ struct LineDisplay {
         }
         shown = new
         move(to: new.cursor, in: &output)
+    }
+
+    private static func commonPrefix(_ first: [UInt8], _ second: [UInt8]) -> Int {
+        let limit = min(first.count, second.count)
+        var count = 0
+        while count < limit, first[count] == second[count] { count += 1 }
+        return count
     }
 
     /// The cell to draw from on, when the bytes differ from `common` on.

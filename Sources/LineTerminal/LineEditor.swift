@@ -132,7 +132,7 @@ public final class LineEditor: @unchecked Sendable {
         try history.add(line)
     }
 
-    /// Reads a line. The terminal stays in the editor's modes between two calls; `close` gives it back.
+    /// Reads a line. The terminal stays in the editor's modes between two calls, in which Ctrl-C is a key and not a signal; `close` gives it back.
     public func readLine() -> LineEvent {
         do {
             try TerminalModes.enter(.editing, descriptor: input, bracketedPaste: usesEscapes)
@@ -215,7 +215,10 @@ public final class LineEditor: @unchecked Sendable {
         switch event {
         case .paste(let bytes):
             guard bytes.count <= Self.longestPaste else {
-                printAbove(Array("A paste of \(bytes.count) bytes is longer than a line may be (\(Self.longestPaste)); nothing was inserted.\n".utf8))
+                printAbove(
+                    Array(
+                        "A paste of \(bytes.count) bytes is longer than a line may be (\(Self.longestPaste)); nothing was inserted.\n".utf8)
+                )
                 needsBell = true
                 return nil
             }
@@ -248,7 +251,9 @@ public final class LineEditor: @unchecked Sendable {
 
     /// Waits for a key or a reason to wake; false when the terminal is gone.
     private func wait() -> Bool {
-        var descriptors = [pollfd(fd: input, events: Int16(POLLIN), revents: 0), pollfd(fd: pipe.readEnd, events: Int16(POLLIN), revents: 0)]
+        var descriptors = [
+            pollfd(fd: input, events: Int16(POLLIN), revents: 0), pollfd(fd: pipe.readEnd, events: Int16(POLLIN), revents: 0),
+        ]
         // A lone ESC is a key, but the start of a paste or a character may be cut by the read.
         let ready = poll(&descriptors, 2, parser.holdsBytes ? 50 : -1)
         if ready < 0 { return errno == EINTR || errno == EAGAIN }
@@ -309,7 +314,8 @@ public final class LineEditor: @unchecked Sendable {
         var size = winsize()
         let isKnown = wsline_window_size(descriptor, &size) == 0
         func pick(_ value: UInt16, _ name: String, _ standard: Int) -> Int {
-            isKnown && value > 0 ? Int(value) : environment[name].flatMap(Int.init).flatMap { (2...10_000).contains($0) ? $0 : nil } ?? standard
+            isKnown && value > 0
+                ? Int(value) : environment[name].flatMap(Int.init).flatMap { (2...10_000).contains($0) ? $0 : nil } ?? standard
         }
         return (pick(size.ws_col, "COLUMNS", 80), pick(size.ws_row, "LINES", 24))
     }
@@ -335,7 +341,9 @@ public final class LineEditor: @unchecked Sendable {
 
     private func pasteCommand() -> UInt8 {
         defer { pasted = "" }
-        guard !pasted.isEmpty, engine.withLine({ line, _ in line.count }) + pasted.unicodeScalars.count <= Self.longestPaste, engine.insert(pasted) else {
+        guard !pasted.isEmpty, engine.withLine({ line, _ in line.count }) + pasted.unicodeScalars.count <= Self.longestPaste,
+            engine.insert(pasted)
+        else {
             return UInt8(CC_ERROR)
         }
         return UInt8(CC_REFRESH)

@@ -104,7 +104,9 @@ struct LineLayout: Equatable {
         var position = Position()
         for (index, cell) in cells.enumerated() {
             // The cursor on a newline behind a full row shows on the character before.
-            let isCursor = index == cursorCell || index + 1 == cursorCell && cursorCell < cells.count && cells[cursorCell].position.column >= self.columns
+            let isCursor =
+                index == cursorCell
+                || index + 1 == cursorCell && cursorCell < cells.count && cells[cursorCell].position.column >= self.columns
             // A tab is spaces to the terminal.
             let isSpaces = bytes[cell.start..<start(of: index + 1)].allSatisfy { $0 == 0x20 }
             for _ in 0..<(isSpaces ? max(cell.width, 1) : 1) {

@@ -13,6 +13,8 @@ public func readSecret(prompt: String) throws(LineTerminalError) -> String? {
     let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
     guard terminal >= 0 else { throw .noTerminal }
     defer { close(terminal) }
+    // An editor's modes are no good for this; it sets them again when it next reads.
+    TerminalModes.restore()
     try TerminalModes.enter(.secret, descriptor: terminal)
     defer { TerminalModes.restore() }
     writeAll(prompt.utf8, to: terminal)

@@ -70,7 +70,9 @@ func writeAll(_ bytes: some Sequence<UInt8>, to descriptor: Int32) -> Bool {
     return bytes.withUnsafeBytes { buffer in
         var rest = buffer[...]
         while !rest.isEmpty {
-            let written = UnsafeRawBufferPointer(rebasing: rest).withMemoryRebound(to: UInt8.self) { systemWrite(descriptor, $0.baseAddress, $0.count) }
+            let written = UnsafeRawBufferPointer(rebasing: rest).withMemoryRebound(to: UInt8.self) {
+                systemWrite(descriptor, $0.baseAddress, $0.count)
+            }
             if written > 0 {
                 rest = rest.dropFirst(written)
             } else if errno == EAGAIN || errno == EWOULDBLOCK {

@@ -67,7 +67,7 @@ struct Fixture {
                 } else if line.utf8.count > 1000 {
                     printer.enqueue("got \(line.utf8.count) bytes, sum \(line.utf8.reduce(0) { ($0 &* 31 &+ UInt64($1)) })")
                 } else {
-                    printer.enqueue("got \(String(reflecting: line))")
+                    printer.enqueue("got " + EscapeFilter.filter(String(reflecting: line)))
                 }
             case .interrupt: printer.enqueue("interrupt")
             case .endOfInput:
@@ -104,14 +104,16 @@ struct Fixture {
         #else
             var thread = pthread_t()
         #endif
-        pthread_create(&thread, nil, { argument in
-            #if canImport(Darwin)
-                Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
-            #else
-                if let argument { Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body() }
-            #endif
-            return nil
-        }, box.toOpaque())
+        pthread_create(
+            &thread, nil,
+            { argument in
+                #if canImport(Darwin)
+                    Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
+                #else
+                    if let argument { Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body() }
+                #endif
+                return nil
+            }, box.toOpaque())
     }
 
     final class Box: Sendable {

@@ -72,14 +72,18 @@ import Testing
     @Test(
         "Bytes that are not UTF-8 are shown one by one, and what follows them is text again",
         arguments: [
-            ([0xff, 0xfe, 0x61], #"\xff\xfea"#), ([0xc0, 0x9b, 0x61], #"\xc0\x9ba"#), ([0xe2, 0x80], #"\xe2\x80"#), ([0xed, 0xa0, 0x80], #"\xed\xa0\x80"#),
-            ([0xf4, 0x90, 0x80, 0x80], #"\xf4\x90\x80\x80"#), ([0xe2, 0x1b, 0x5b], #"\xe2\x1b["#), ([0xf8, 0x88, 0x80, 0x80, 0x80], #"\xf8\x88\x80\x80\x80"#),
+            ([0xff, 0xfe, 0x61], #"\xff\xfea"#), ([0xc0, 0x9b, 0x61], #"\xc0\x9ba"#), ([0xe2, 0x80], #"\xe2\x80"#),
+            ([0xed, 0xa0, 0x80], #"\xed\xa0\x80"#),
+            ([0xf4, 0x90, 0x80, 0x80], #"\xf4\x90\x80\x80"#), ([0xe2, 0x1b, 0x5b], #"\xe2\x1b["#),
+            ([0xf8, 0x88, 0x80, 0x80, 0x80], #"\xf8\x88\x80\x80\x80"#),
         ] as [([UInt8], String)])
     func invalidUTF8(bytes: [UInt8], shown: String) {
         #expect(filter(bytes) == shown)
     }
 
-    @Test("Harmless text passes as it is, in every script", arguments: ["", "plain", "tab\tand\nnewline", "äöü 世界 مرحبا שלום 👩‍💻 é ❤️", #"\x1b is text"#])
+    @Test(
+        "Harmless text passes as it is, in every script",
+        arguments: ["", "plain", "tab\tand\nnewline", "äöü 世界 مرحبا שלום 👩‍💻 é ❤️", #"\x1b is text"#])
     func passesText(text: String) {
         #expect(EscapeFilter.filter(text) == text)
     }

@@ -20,7 +20,9 @@ import Testing
         try body(path)
     }
 
-    @Test("Lines come back in the next session, pasted ones with their newlines", arguments: ["a", "two\nlines\n", #"back\slash \n"#, "nul\u{0}", "世界 \u{1b}"])
+    @Test(
+        "Lines come back in the next session, pasted ones with their newlines",
+        arguments: ["a", "two\nlines\n", #"back\slash \n"#, "nul\u{0}", "世界 \u{1b}"])
     func roundTrips(line: String) throws {
         try withPath { path in
             var history = History.open(path: path).history
@@ -141,7 +143,8 @@ import Testing
     @Test(
         "The file is in XDG_STATE_HOME, or under the home directory where that is unset, empty or relative",
         arguments: [
-            (["XDG_STATE_HOME": "/state", "HOME": "/home/u"], "/state/wsline/history"), (["HOME": "/home/u"], "/home/u/.local/state/wsline/history"),
+            (["XDG_STATE_HOME": "/state", "HOME": "/home/u"], "/state/wsline/history"),
+            (["HOME": "/home/u"], "/home/u/.local/state/wsline/history"),
             (["XDG_STATE_HOME": "", "HOME": "/home/u"], "/home/u/.local/state/wsline/history"),
             (["XDG_STATE_HOME": "relative", "HOME": "/home/u"], "/home/u/.local/state/wsline/history"), ([:], nil), (["HOME": ""], nil),
         ] as [([String: String], String?)])

@@ -27,8 +27,10 @@ import Testing
     @Test(
         "Bytes that are not UTF-8 become U+FFFD and take nothing valid with them",
         arguments: [
-            ([0xff, 0x61], [0xfffd, 0x61]), ([0x80, 0x61], [0xfffd, 0x61]), ([0xc3, 0x61], [0xfffd, 0x61]), ([0xe4, 0xb8, 0x61], [0xfffd, 0x61]),
-            ([0xc0, 0xaf], [0xfffd, 0xfffd]), ([0xed, 0xa0, 0x80], [0xfffd]), ([0xf4, 0x90, 0x80, 0x80], [0xfffd]), ([0xf5, 0x61], [0xfffd, 0x61]),
+            ([0xff, 0x61], [0xfffd, 0x61]), ([0x80, 0x61], [0xfffd, 0x61]), ([0xc3, 0x61], [0xfffd, 0x61]),
+            ([0xe4, 0xb8, 0x61], [0xfffd, 0x61]),
+            ([0xc0, 0xaf], [0xfffd, 0xfffd]), ([0xed, 0xa0, 0x80], [0xfffd]), ([0xf4, 0x90, 0x80, 0x80], [0xfffd]),
+            ([0xf5, 0x61], [0xfffd, 0x61]),
         ] as [([UInt8], [UInt32])])
     func replacesInvalid(bytes: [UInt8], expected: [UInt32]) {
         #expect(parse(bytes) == expected.map { .character($0) })
@@ -40,7 +42,9 @@ import Testing
         #expect(parse(bytes, inPiecesOf: size) == characters("a") + [.paste(Array("x\ry\u{1b}[20\u{1b}".utf8))] + characters("b"))
     }
 
-    @Test("What begins like a paste and isn't comes through as keys", arguments: ["\u{1b}[A", "\u{1b}[20~", "\u{1b}\u{1b}[200", "\u{1b}[2001~", "\u{1b}[201~"])
+    @Test(
+        "What begins like a paste and isn't comes through as keys",
+        arguments: ["\u{1b}[A", "\u{1b}[20~", "\u{1b}\u{1b}[200", "\u{1b}[2001~", "\u{1b}[201~"])
     func passesKeys(keys: String) {
         #expect(parse(Array(keys.utf8) + [0x61], inPiecesOf: 1) == characters(keys + "a"))
     }
@@ -67,12 +71,16 @@ import Testing
 }
 
 @Suite struct EditBufferTests {
-    @Test("Text with NUL, newlines and characters beyond the BMP comes back as it was", arguments: ["", "a\u{0}b", "a\nb\n", "世😀\u{10ffff}", "⏎\u{2424}\u{e000}"])
+    @Test(
+        "Text with NUL, newlines and characters beyond the BMP comes back as it was",
+        arguments: ["", "a\u{0}b", "a\nb\n", "世😀\u{10ffff}", "⏎\u{2424}\u{e000}"])
     func roundTrips(text: String) {
         #expect(EditBuffer.decode(EditBuffer.encode(text).dropLast()) == text)
     }
 
-    @Test("Line ends of a paste become newlines", arguments: [("a\rb", "a\nb"), ("a\r\nb", "a\nb"), ("a\nb", "a\nb"), ("a\r\r\nb\n\n", "a\n\nb\n\n")])
+    @Test(
+        "Line ends of a paste become newlines",
+        arguments: [("a\rb", "a\nb"), ("a\r\nb", "a\nb"), ("a\nb", "a\nb"), ("a\r\r\nb\n\n", "a\n\nb\n\n")])
     func normalizes(pasted: String, expected: String) {
         #expect(EditBuffer.normalizePaste(Array(pasted.utf8)) == expected)
     }

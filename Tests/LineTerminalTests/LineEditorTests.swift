@@ -76,7 +76,9 @@ import Testing
                 let rows = screen.rows
                 let shown = rows[...screen.cursorRow].suffix(expected.count)
                 let message = rows[...screen.cursorRow].dropLast(expected.count).last ?? ""
-                guard Array(shown) == expected, rows[(screen.cursorRow + 1)...].allSatisfy(\.isEmpty), message != latest else { return false }
+                guard Array(shown) == expected, rows[(screen.cursorRow + 1)...].allSatisfy(\.isEmpty), message != latest else {
+                    return false
+                }
                 latest = message
                 return true
             }
@@ -131,10 +133,15 @@ import Testing
         let line = String(repeating: "x", count: 58)
         terminal.type(line)
         try terminal.wait { $0.rows.contains("< message 2") && $0.cursorColumn == 0 }
-        #expect(terminal.screen.rows.prefix(6) == ["ready", "< message 0", "< message 1", "< message 2", "> " + line.prefix(28), line.prefix(30)[...].description])
+        #expect(
+            terminal.screen.rows.prefix(6) == [
+                "ready", "< message 0", "< message 1", "< message 2", "> " + line.prefix(28), line.prefix(30)[...].description,
+            ])
         terminal.resize(columns: 20, rows: 16)
         let expected = wrap("> " + line, 20)
-        try terminal.wait { Array($0.rows.prefix(7)) == ["ready", "< message 0", "< message 1", "< message 2"] + expected && $0.cursorRow == 7 }
+        try terminal.wait {
+            Array($0.rows.prefix(7)) == ["ready", "< message 0", "< message 1", "< message 2"] + expected && $0.cursorRow == 7
+        }
         terminal.type("\r")
         try terminal.wait { $0.rows.joined().contains("got \"\(line)\"") }
     }

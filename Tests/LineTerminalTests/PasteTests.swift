@@ -41,7 +41,7 @@ import Testing
         terminal.type("\u{1b}[200~/h\tx\u{3}\u{1}\u{1b}[A\u{4}\u{0}\r\n\u{9b}y⏎\u{1b}[201~")
         try terminal.wait { $0.rows.prefix(3) == ["ready", "> /h    x^C^A^[[A^D^@", #"\u{9b}y⏎"#] }
         terminal.type("\r")
-        try terminal.wait { $0.rows.contains(#"got "/h\tx\u{03}\u{01}\u{1B}[A\u{04}\0\n\u{9B}y⏎""#) }
+        try terminal.wait { $0.rows.contains(#"got "/h\tx\u{03}\u{01}\u{1B}[A\u{04}\0\n\u{9b}y⏎""#) }
         #expect(terminal.screen.unknown == [])
     }
 

@@ -12,7 +12,8 @@ import Testing
     @Test(
         "Each of the option, NO_COLOR, a dumb or unknown terminal and no terminal switches them off",
         arguments: [
-            (true, ["TERM": "xterm"], true), (false, ["TERM": "xterm", "NO_COLOR": "1"], true), (false, ["TERM": "dumb"], true), (false, ["TERM": ""], true),
+            (true, ["TERM": "xterm"], true), (false, ["TERM": "xterm", "NO_COLOR": "1"], true), (false, ["TERM": "dumb"], true),
+            (false, ["TERM": ""], true),
             (false, [:], true), (false, ["TERM": "xterm"], false),
         ] as [(Bool, [String: String], Bool)])
     func off(option: Bool, environment: [String: String], isTerminal: Bool) {

@@ -134,7 +134,9 @@ public final class PseudoTerminal {
     public func wait(until condition: (ScreenEmulator) throws -> Bool) throws {
         let deadline = Self.now() + patience
         while try !condition(screen) {
-            guard Self.now() < deadline else { throw Failure(description: "waited \(patience) s in vain; the screen:\n\(screen.description)") }
+            guard Self.now() < deadline else {
+                throw Failure(description: "waited \(patience) s in vain; the screen:\n\(screen.description)")
+            }
             if !readAvailable(milliseconds: 50), try !condition(screen) {
                 throw Failure(description: "the program ended before; the screen:\n\(screen.description)")
             }
