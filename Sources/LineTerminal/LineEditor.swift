@@ -68,6 +68,8 @@ public final class LineEditor: @unchecked Sendable {
     private var ending: Ending?
     /// What the paste command is to insert.
     private var pasted = ""
+    /// Whether Ctrl-V stood before the paste, and took its key for text.
+    private var isPasteQuoted = false
     /// Whether the next character is to be inserted whatever it is (Ctrl-V).
     private var isQuoting = false
     private var needsBell = false
@@ -189,6 +191,7 @@ public final class LineEditor: @unchecked Sendable {
     private func nextCharacter(_ result: UnsafeMutablePointer<wchar_t>?) -> Int32 {
         if engine.takeBell() { needsBell = true }
         keepLongLine()
+        recoverPaste()
         while true {
             if isStopped.exchange(false, ordering: .acquiring) { return end(.stopped) }
             if let event = parser.pop(complete: isInputComplete) {
@@ -223,6 +226,8 @@ public final class LineEditor: @unchecked Sendable {
                 return nil
             }
             pasted = EditBuffer.normalizePaste(bytes)
+            isPasteQuoted = isQuoting
+            isQuoting = false
             return LibEdit.pasteKey
         case .character(let scalar):
             defer { isQuoting = !isQuoting && scalar == 0x16 }
@@ -277,6 +282,18 @@ public final class LineEditor: @unchecked Sendable {
         printer.drain(printAbove)
     }
 
+    /// A paste whose key some command took for its argument: Ctrl-V inserted it, and the paste takes its place; a vi command has no use for it.
+    private func recoverPaste() {
+        guard !pasted.isEmpty else { return }
+        let cursor = engine.withLine { line, cursor in cursor > 0 && line[cursor - 1] == Int32(LibEdit.pasteKey) ? cursor : 0 }
+        if isPasteQuoted && cursor > 0 {
+            engine.replace(cursor - 1..<cursor, with: pasted)
+        } else {
+            needsBell = true
+        }
+        pasted = ""
+    }
+
     /// libedit gives a line of more than 1,000 characters back short after a look at history, see `LibEdit.repair`.
     private func keepLongLine() {
         let (count, isWhole) = engine.withLine { line, _ in (line.count, line.count > LibEdit.shortMemory && !line.contains(0)) }
@@ -291,6 +308,7 @@ public final class LineEditor: @unchecked Sendable {
     // MARK: The screen
 
     private func render() {
+        checkSize()
         var bytes = engine.withLine { display.update(prompt: prompt, line: $0, cursor: $1) }
         if needsBell { bytes.append(0x07) }
         needsBell = false
@@ -299,6 +317,8 @@ public final class LineEditor: @unchecked Sendable {
 
     /// Prints `text`, which ends in a newline, and draws the line anew below it, in one write.
     private func printAbove(_ text: [UInt8]) {
+        // The window may have changed since the last key; its signal comes later than its size.
+        checkSize()
         let erase = display.erase()
         write(erase + text + engine.withLine { display.update(prompt: prompt, line: $0, cursor: $1) })
     }

@@ -89,4 +89,13 @@ import Testing
         let got = terminal.screen.everything.filter { $0.hasPrefix("got") }
         #expect(got == (0..<50).map { "got \"line \($0)\"" })
     }
+
+    @Test("A paste behind Ctrl-V is the paste")
+    func quoted() throws {
+        let terminal = try start()
+        terminal.type("a\u{16}")
+        terminal.paste("x\ny")
+        terminal.type("b\u{16}\u{3}\r")
+        try terminal.wait { $0.rows.contains(#"got "ax\nyb\u{03}""#) }
+    }
 }
