@@ -26,8 +26,7 @@ struct LineDisplay {
     private var cursor = Position()
     /// The first row in view of a line that has more rows than the screen.
     private var top = 0
-    /// Dumb: the row as drawn, and the first cell in view.
-    private var dumbRow: [UInt8] = []
+    /// Dumb: the cells that the row takes, and the first in view.
     private var dumbWidth = 0
     private var dumbFirst = 0
 
@@ -87,7 +86,6 @@ struct LineDisplay {
     mutating func forget() {
         shown = nil
         cursor = Position()
-        dumbRow = []
         dumbWidth = 0
     }
 
@@ -204,7 +202,7 @@ struct LineDisplay {
         if dumbWidth > rowWidth { output += Array(repeating: 0x20, count: dumbWidth - rowWidth) }
         output += [0x0d] + row[..<cursorBytes]
         shown = layout
-        (dumbRow, dumbWidth) = (row, rowWidth)
+        dumbWidth = rowWidth
         return output
     }
 }
