@@ -51,7 +51,10 @@ let package = Package(
             name: "WebSocketTransportTests", dependencies: ["WebSocketTransport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "LineTerminalTests", dependencies: ["LineTerminal", "TestSupport"],
+            name: "LineTerminalTests", dependencies: ["LineTerminal", "LineEditorFixture", "TestSupport"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "LineEditorFixture", dependencies: ["LineTerminal"], path: "Tests/LineEditorFixture",
             swiftSettings: strict),
         .testTarget(
             name: "WslineTests", dependencies: ["wsline", "WebSocketTransport", "TestSupport"],

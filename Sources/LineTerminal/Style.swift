@@ -1,0 +1,42 @@
+/// Colours by role. A style that is off adds nothing, so callers need not ask.
+public struct Style: Sendable, Equatable {
+    /// What a piece of text is.
+    public enum Role: Sendable, CaseIterable {
+        case prompt, incoming, sent, notice, error, detail
+    }
+
+    /// Whether colours are written.
+    public let isEnabled: Bool
+
+    public init(isEnabled: Bool) {
+        self.isEnabled = isEnabled
+    }
+
+    /// The one place that decides: colours are on when nothing speaks against them, neither the option, nor `NO_COLOR` (set and not empty,
+    /// no-color.org), nor a terminal that can't (`TERM` is `dumb`, empty or unset), nor an output that is no terminal.
+    public init(noColorOption: Bool, environment: [String: String], isTerminal: Bool) {
+        let term = environment["TERM"] ?? ""
+        isEnabled = !noColorOption && isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && !term.isEmpty && term != "dumb"
+    }
+
+    /// What switches the role's colour on: an SGR sequence, or nothing.
+    public func start(_ role: Role) -> String {
+        guard isEnabled else { return "" }
+        return switch role {
+        case .prompt: "\u{1b}[1m"
+        case .incoming: "\u{1b}[36m"
+        case .sent: "\u{1b}[32m"
+        case .notice: "\u{1b}[33m"
+        case .error: "\u{1b}[31m"
+        case .detail: "\u{1b}[2m"
+        }
+    }
+
+    /// What switches every colour off again.
+    public var end: String { isEnabled ? "\u{1b}[0m" : "" }
+
+    /// `text` in the role's colour. `text` itself is not filtered.
+    public func apply(_ role: Role, _ text: String) -> String {
+        isEnabled ? start(role) + text + end : text
+    }
+}

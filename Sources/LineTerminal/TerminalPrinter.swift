@@ -1,0 +1,118 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Text for the terminal, from any thread.
+///
+/// While a `LineEditor` reads a line, text is queued and the editor's thread prints it above the prompt, as many pieces at once as there are. While none
+/// does, text is written straight away by the thread that hands it in. Each piece ends in a newline on the screen, whether or not it has one.
+///
+/// The queue is bounded by its user: `enqueue` never waits for the editor, but tells when the queue is above the high-water mark; stop producing then until
+/// `onDrained` has been called.
+public final class TerminalPrinter: Sendable {
+    private struct State {
+        var queue: [UInt8] = []
+        var isFull = false
+        var wake: WakePipe?
+        var onDrained: (@Sendable () -> Void)?
+    }
+
+    private let descriptor: Int32
+    private let highWater: Int
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - descriptor: what is written to while no editor reads.
+    ///   - highWater: bytes queued at which `enqueue` says to stop.
+    public init(descriptor: Int32 = STDOUT_FILENO, highWater: Int = 1 << 20) {
+        self.descriptor = descriptor
+        self.highWater = highWater
+    }
+
+    /// Hands in a piece of text, filtered and styled as it is to be shown. False when the queue is now above the high-water mark; the text is kept all
+    /// the same.
+    @discardableResult
+    public func enqueue(_ text: some Collection<UInt8>) -> Bool {
+        guard !text.isEmpty else { return true }
+        return state.withLock { state in
+            guard let wake = state.wake else {
+                var direct = Array(text)
+                if direct.last != 0x0a { direct.append(0x0a) }
+                writeAll(direct, to: descriptor)
+                return true
+            }
+            if state.queue.isEmpty { wake.wake(.output) }
+            state.queue += text
+            if state.queue.last != 0x0a { state.queue.append(0x0a) }
+            if state.queue.count >= highWater { state.isFull = true }
+            return !state.isFull
+        }
+    }
+
+    /// Hands in a piece of text, see `enqueue(_:)`.
+    @discardableResult
+    public func enqueue(_ text: String) -> Bool {
+        enqueue(text.utf8)
+    }
+
+    /// Whether producers should wait for `onDrained`.
+    public var isAboveHighWater: Bool { state.withLock { $0.isFull } }
+
+    /// Bytes that wait to be printed.
+    public var queuedBytes: Int { state.withLock { $0.queue.count } }
+
+    /// Called on the editor's thread each time a queue that was above the high-water mark has been printed.
+    public func onDrained(_ callback: (@Sendable () -> Void)?) {
+        state.withLock { $0.onDrained = callback }
+    }
+
+    /// Writes what is queued straight away if no editor reads; otherwise it is the editor's, which prints it before it next waits for a key.
+    public func flush() {
+        state.withLock { state in
+            guard state.wake == nil else { return }
+            writeAll(state.queue, to: descriptor)
+            state.queue = []
+        }
+    }
+
+    // MARK: For the editor
+
+    /// From here on text is queued, and `wake` is told when the queue is no longer empty.
+    func attach(_ wake: WakePipe) {
+        state.withLock { $0.wake = wake }
+    }
+
+    /// From here on text is written straight away; what is queued comes first.
+    func detach() {
+        let callback = state.withLock { state in
+            state.wake = nil
+            writeAll(state.queue, to: descriptor)
+            return Self.empty(&state)
+        }
+        callback?()
+    }
+
+    /// All that is queued goes through `print`, which writes it.
+    func drain(_ print: ([UInt8]) -> Void) {
+        let (text, callback) = state.withLock { state in
+            let text = state.queue
+            return (text, Self.empty(&state))
+        }
+        guard !text.isEmpty else { return }
+        print(text)
+        callback?()
+    }
+
+    private static func empty(_ state: inout State) -> (@Sendable () -> Void)? {
+        state.queue = []
+        guard state.isFull else { return nil }
+        state.isFull = false
+        return state.onDrained
+    }
+}

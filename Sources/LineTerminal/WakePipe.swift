@@ -1,0 +1,105 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A pipe that ends a `poll`: written to by any thread or signal handler, read by the one thread that polls. Neither end blocks.
+final class WakePipe: Sendable {
+    /// Why the reader is woken.
+    enum Reason: UInt8 {
+        case output, stop, resized, suspend, resumed
+    }
+
+    let readEnd: Int32
+    let writeEnd: Int32
+
+    init() throws(LineTerminalError) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw LineTerminalError.system(call: "pipe", code: errno) }
+        (readEnd, writeEnd) = (ends[0], ends[1])
+        for end in ends {
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+        }
+    }
+
+    deinit {
+        close(readEnd)
+        close(writeEnd)
+    }
+
+    /// A full pipe wakes as well as one more byte would.
+    func wake(_ reason: Reason) {
+        Self.write(reason, to: writeEnd)
+    }
+
+    /// Safe in a signal handler.
+    static func write(_ reason: Reason, to descriptor: Int32) {
+        let saved = errno
+        var byte = reason.rawValue
+        _ = withUnsafeBytes(of: &byte) { systemWrite(descriptor, $0.baseAddress, 1) }
+        errno = saved
+    }
+
+    /// Every reason since the last call.
+    func drain() -> [Reason] {
+        var reasons: [Reason] = []
+        withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer in
+            while true {
+                let count = read(readEnd, buffer.baseAddress, buffer.count)
+                guard count > 0 else { return }
+                reasons += buffer[..<count].compactMap { Reason(rawValue: $0) }
+            }
+        }
+        return reasons
+    }
+}
+
+/// `write(2)` under a name of its own, for types that have a method called that.
+func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}
+
+/// Writes all of `bytes`, waiting where the terminal is slow. False when it is gone.
+@discardableResult
+func writeAll(_ bytes: some Sequence<UInt8>, to descriptor: Int32) -> Bool {
+    let bytes = Array(bytes)
+    return bytes.withUnsafeBytes { buffer in
+        var rest = buffer[...]
+        while !rest.isEmpty {
+            let written = UnsafeRawBufferPointer(rebasing: rest).withMemoryRebound(to: UInt8.self) {
+                systemWrite(descriptor, $0.baseAddress, $0.count)
+            }
+            if written > 0 {
+                rest = rest.dropFirst(written)
+            } else if errno == EAGAIN || errno == EWOULDBLOCK {
+                var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&wait, 1, -1)
+            } else if errno != EINTR {
+                return false
+            }
+        }
+        return true
+    }
+}
+
+/// Why the terminal can't be used.
+public enum LineTerminalError: Error, Equatable, CustomStringConvertible {
+    /// A system call failed; `code` is its `errno`.
+    case system(call: String, code: Int32)
+    /// There is no terminal to talk to.
+    case noTerminal
+    /// libedit could not be started.
+    case libedit
+
+    public var description: String {
+        switch self {
+        case .system(let call, let code): "\(call) failed: \(String(cString: strerror(code)))"
+        case .noTerminal: "there is no terminal to read from"
+        case .libedit: "libedit could not be started on this terminal"
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Synchronization
+import Testing
+
+@testable import LineTerminal
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+@Suite struct TerminalPrinterTests {
+    private func withPipe(_ body: (_ read: Int32, _ write: Int32) throws -> Void) rethrows {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else {
+            Issue.record("no pipe")
+            return
+        }
+        defer {
+            close(ends[0])
+            close(ends[1])
+        }
+        try body(ends[0], ends[1])
+    }
+
+    private func read(_ descriptor: Int32) -> String {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = readReady(descriptor, &bytes)
+        return String(decoding: bytes[..<max(count, 0)], as: UTF8.self)
+    }
+
+    private func readReady(_ descriptor: Int32, _ bytes: inout [UInt8]) -> Int {
+        var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&ready, 1, 0) == 1 else { return 0 }
+        return bytes.withUnsafeMutableBytes { systemRead(descriptor, $0) }
+    }
+
+    private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        #if canImport(Glibc)
+            Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+        #elseif canImport(Musl)
+            Musl.read(descriptor, buffer.baseAddress, buffer.count)
+        #else
+            Darwin.read(descriptor, buffer.baseAddress, buffer.count)
+        #endif
+    }
+
+    @Test("While no editor reads, text is written at once, each piece with a newline")
+    func writesDirectly() {
+        withPipe { reader, writer in
+            let printer = TerminalPrinter(descriptor: writer)
+            #expect(printer.enqueue("one"))
+            #expect(printer.enqueue("two\n"))
+            #expect(printer.enqueue(""))
+            #expect(read(reader) == "one\ntwo\n")
+        }
+    }
+
+    @Test("While an editor reads, text waits for it, and it is woken once for all that has come")
+    func queues() throws {
+        try withPipe { reader, writer in
+            let printer = TerminalPrinter(descriptor: writer)
+            let wake = try WakePipe()
+            printer.attach(wake)
+            printer.enqueue("one")
+            printer.enqueue("two")
+            #expect(wake.drain() == [.output])
+            #expect(printer.queuedBytes == 8)
+            #expect(read(reader) == "")
+            var printed: [UInt8] = []
+            printer.drain { printed += $0 }
+            #expect(printed == Array("one\ntwo\n".utf8))
+            printer.enqueue("three")
+            #expect(wake.drain() == [.output])
+            printer.detach()
+            #expect(read(reader) == "three\n")
+        }
+    }
+
+    @Test("Above the high-water mark producers are told to stop, and once when it is printed to go on")
+    func pushesBack() throws {
+        let printer = TerminalPrinter(descriptor: -1, highWater: 100)
+        let drained = Mutex(0)
+        printer.onDrained { drained.withLock { $0 += 1 } }
+        printer.attach(try WakePipe())
+        #expect(printer.enqueue(String(repeating: "x", count: 98)))
+        #expect(!printer.isAboveHighWater)
+        #expect(!printer.enqueue("y"))
+        #expect(!printer.enqueue("kept all the same"))
+        #expect(printer.isAboveHighWater)
+        #expect(drained.withLock { $0 } == 0)
+        var printed = 0
+        printer.drain { printed += $0.count }
+        #expect(printed == 99 + 2 + 18)
+        #expect(drained.withLock { $0 } == 1)
+        #expect(!printer.isAboveHighWater)
+        printer.drain { _ in Issue.record("nothing is left") }
+        #expect(drained.withLock { $0 } == 1)
+    }
+}
