@@ -1,0 +1,249 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Writes binary payloads to files (`--save`), each streamed: ``begin()``, ``write(_:)``, then ``finish()`` or ``abandon()``.
+///
+/// A directory gets one file a message, `000001.bin` and on, none of them ever overwritten; a plain path gets the payloads appended, with
+/// nothing between. Nothing half-written stays: a message's file has a hidden name (`.000001.bin.part`) until it is whole, and a plain
+/// file is cut back to where the message began. No name comes from the network.
+///
+/// Not for use on two threads at once. Writes block; the disk is taken to be faster than the network.
+final class FileSaver {
+    /// A message that is in its file.
+    struct Saved: Equatable, CustomStringConvertible {
+        var path: String
+        var byteCount: Int
+
+        var description: String { "saved \(byteCount) \(byteCount == 1 ? "byte" : "bytes") to \(path)" }
+    }
+
+    private enum Destination {
+        case directory(SaveDirectory)
+        case file(AppendedFile)
+    }
+
+    /// What goes where; `byteCount` is of the message so far.
+    private enum Message {
+        case part(SaveDirectory.Part, in: SaveDirectory)
+        case appended(AppendedFile, start: Int)
+
+        var target: (descriptor: Int32, path: String) {
+            switch self {
+            case .part(let part, let directory): (part.descriptor, directory.path(of: part.name))
+            case .appended(let file, _): (file.descriptor, file.path)
+            }
+        }
+    }
+
+    private let destination: Destination
+    private var message: Message?
+    private var byteCount = 0
+
+    /// A path that is a directory, or ends in `/` and can be made one, gets a file for each message; its parent must exist.
+    ///
+    /// - Throws: what would keep a message from being saved, as far as that can be known before there is one.
+    init(_ path: String) throws(FileError) {
+        if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
+            destination = .directory(try SaveDirectory(path))
+        } else {
+            destination = .file(try AppendedFile(path))
+        }
+    }
+
+    deinit { abandon() }
+
+    /// Begins a message. One that is under way is abandoned.
+    func begin() throws(FileError) {
+        abandon()
+        byteCount = 0
+        switch destination {
+        case .directory(let directory): message = .part(try directory.createPart(), in: directory)
+        case .file(let file): message = .appended(file, start: file.length)
+        }
+    }
+
+    /// Adds to the message begun. After an error the message is abandoned.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+        guard let message else { preconditionFailure("write(_:) without begin()") }
+        let (descriptor, path) = message.target
+        var rest = bytes
+        while let base = rest.baseAddress, rest.count > 0 {
+            // Darwin takes INT_MAX bytes a call at most.
+            let written = systemWrite(descriptor, base, min(rest.count, 1 << 30))
+            if written >= 0 {
+                byteCount += written
+                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            } else if errno != EINTR {
+                let error = FileError(.writeTo, path)
+                abandon()
+                throw error
+            }
+        }
+    }
+
+    /// Ends the message begun; its file is then to be seen under its name.
+    func finish() throws(FileError) -> Saved {
+        guard let message else { preconditionFailure("finish() without begin()") }
+        self.message = nil
+        switch message {
+        case .part(let part, let directory):
+            return Saved(path: directory.path(of: try directory.publish(part)), byteCount: byteCount)
+        case .appended(let file, _): return Saved(path: file.path, byteCount: byteCount)
+        }
+    }
+
+    /// Drops the message under way, if there is one, and what is in its file of it.
+    func abandon() {
+        switch message {
+        case .part(let part, let directory): directory.discard(part)
+        case .appended(let file, let start): file.cutBack(to: start, written: byteCount)
+        case nil: break
+        }
+        message = nil
+    }
+}
+
+/// A file that grows at its end; or a device or pipe, which has no length.
+private final class AppendedFile {
+    let path: String
+    let descriptor: Int32
+
+    init(_ path: String) throws(FileError) {
+        self.path = path
+        descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o666)
+        guard descriptor >= 0 else { throw FileError(.open, path) }
+    }
+
+    deinit { close(descriptor) }
+
+    var length: Int {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    /// Takes the last `written` bytes off again, unless somebody else has written behind them. A pipe has them for good.
+    func cutBack(to start: Int, written: Int) {
+        guard written > 0, length == start + written else { return }
+        while ftruncate(descriptor, off_t(start)) != 0, errno == EINTR {}
+    }
+}
+
+/// A directory of numbered files.
+private final class SaveDirectory {
+    /// A file that has only its hidden name as yet.
+    struct Part {
+        let number: Int
+        let descriptor: Int32
+
+        var name: String { ".\(SaveDirectory.name(number)).part" }
+    }
+
+    private let path: String
+    private let descriptor: Int32
+    private var next: Int
+
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    init(_ path: String) throws(FileError) {
+        guard Self.isDirectory(path) || mkdir(path, 0o777) == 0 || errno == EEXIST else { throw FileError(.create, path) }
+        descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(.open, path) }
+        self.path = path
+        next = 1
+        guard access(path, W_OK | X_OK) == 0 else { throw FileError(.writeTo, path) }
+        next = try highestNumber() + 1
+    }
+
+    deinit { close(descriptor) }
+
+    func path(of name: String) -> String { path + (path.hasSuffix("/") ? "" : "/") + name }
+
+    func createPart() throws(FileError) -> Part {
+        while true {
+            let number = next
+            next += 1
+            let name = Part(number: number, descriptor: -1).name
+            let file = openat(descriptor, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            if file >= 0 { return Part(number: number, descriptor: file) }
+            // Another run is at this number, or one that was killed left it behind.
+            guard errno == EEXIST else { throw FileError(.create, path(of: name)) }
+        }
+    }
+
+    /// Gives the part its name, or the next one that is free, and says which. In the case of an error the part is gone.
+    func publish(_ part: Part) throws(FileError) -> String {
+        // NFS and quotas may report a full disk only now. The descriptor is closed even so.
+        guard close(part.descriptor) == 0 || errno == EINTR || errno == EINPROGRESS else {
+            let error = FileError(.writeTo, path(of: part.name))
+            unlinkat(descriptor, part.name, 0)
+            throw error
+        }
+        var number = part.number
+        while true {
+            let name = Self.name(number)
+            if give(part.name, newName: name) {
+                next = max(next, number + 1)
+                return name
+            }
+            guard errno == EEXIST else {
+                let error = FileError(.create, path(of: name))
+                unlinkat(descriptor, part.name, 0)
+                throw error
+            }
+            number = max(number + 1, next)
+        }
+    }
+
+    func discard(_ part: Part) {
+        close(part.descriptor)
+        unlinkat(descriptor, part.name, 0)
+    }
+
+    /// Renames without replacing what is there: false, with `errno`, if that can't be.
+    private func give(_ name: String, newName: String) -> Bool {
+        if linkat(descriptor, name, descriptor, newName, 0) == 0 {
+            unlinkat(descriptor, name, 0)
+            return true
+        }
+        guard errno != EEXIST else { return false }
+        // FAT and some network file systems have no hard links: there an empty file holds the name until it is replaced.
+        let holder = openat(descriptor, newName, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard holder >= 0 else { return false }
+        close(holder)
+        if renameat(descriptor, name, descriptor, newName) == 0 { return true }
+        let code = errno
+        unlinkat(descriptor, newName, 0)
+        errno = code
+        return false
+    }
+
+    /// The highest number of a file that is there, so that a long run does not try each of them again.
+    private func highestNumber() throws(FileError) -> Int {
+        guard let listing = opendir(path) else { throw FileError(.open, path) }
+        defer { closedir(listing) }
+        var highest = 0
+        while let entry = readdir(listing) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if let number = Self.number(name) { highest = max(highest, number) }
+        }
+        return highest
+    }
+
+    private static func name(_ number: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(6 - digits.count, 0)) + digits + ".bin"
+    }
+
+    private static func number(_ name: String) -> Int? {
+        guard name.hasSuffix(".bin"), let number = Int(name.dropLast(4)), number < .max / 2, self.name(number) == name else { return nil }
+        return number
+    }
+}

@@ -1,0 +1,98 @@
+import TestSupport
+import Testing
+
+@testable import wsline
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+@Suite struct TimestampTests {
+    @Test(
+        "moments are written in UTC with six digits of fraction, and read back",
+        arguments: [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (1_795_364_615_123_456, "2026-11-22T16:23:35.123456Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
+            (951_868_799_999_999, "2000-02-29T23:59:59.999999Z"),
+            (951_868_800_000_000, "2000-03-01T00:00:00.000000Z"),
+            (4_107_542_400_000_000, "2100-03-01T00:00:00.000000Z"),
+            (-62_167_219_200_000_000, "0000-01-01T00:00:00.000000Z"),
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+        ] as [(Int64, String)])
+    func known(microseconds: Int64, text: String) {
+        #expect(Timestamp(microseconds: microseconds).description == text)
+        #expect(Timestamp(text)?.microseconds == microseconds)
+    }
+
+    @Test("the calendar agrees with the C library's, and every moment is read back as it was")
+    func againstLibrary() {
+        var random = SeededGenerator(seed: 4)
+        for _ in 0..<5000 {
+            let moment = Timestamp(microseconds: Int64.random(in: -62_167_219_200_000_000...253_402_300_799_999_999, using: &random))
+            var seconds = time_t(moment.microseconds / 1_000_000 - (moment.microseconds % 1_000_000 < 0 ? 1 : 0))
+            var utc = tm()
+            gmtime_r(&seconds, &utc)
+            var buffer = [CChar](repeating: 0, count: 32)
+            let length = strftime(&buffer, buffer.count, "%m-%dT%H:%M:%S", &utc)
+            let expected = String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let text = moment.description
+            #expect(Int(text.prefix(4)) == Int(utc.tm_year) + 1900)
+            #expect(text.dropFirst(5).prefix(expected.utf8.count) == expected)
+            #expect(Timestamp(text) == moment)
+        }
+    }
+
+    @Test("an offset, a fraction of another length, small letters and a leap second are read (RFC 3339, section 5.6)")
+    func otherForms() {
+        #expect(Timestamp("1996-12-19T16:39:57-08:00") == Timestamp("1996-12-20T00:39:57Z"))
+        #expect(Timestamp("1937-01-01T12:00:27.87+00:20") == Timestamp("1937-01-01T11:40:27.870000Z"))
+        #expect(Timestamp("1985-04-12t23:20:50.52z") == Timestamp("1985-04-12T23:20:50.520000Z"))
+        #expect(Timestamp("1990-12-31T23:59:60Z") == Timestamp("1991-01-01T00:00:00Z"))
+        #expect(Timestamp("2026-11-22T16:23:35.1234569Z")?.microseconds == 1_795_364_615_123_456)
+        #expect(Timestamp("2026-11-22T16:23:35." + String(repeating: "9", count: 1000) + "Z")?.microseconds == 1_795_364_615_999_999)
+    }
+
+    @Test(
+        "what is no moment is refused",
+        arguments: [
+            "", "2026-11-22", "2026-11-22T16:23:35", "2026-11-22T16:23:35.Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
+            "2026-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z",
+            "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z", "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00Z ", "+026-01-01T00:00:00Z",
+            "0000-01-01T00:00:00+00:01", "٢٠٢٦-01-01T00:00:00Z",
+        ])
+    func refused(text: String) {
+        #expect(Timestamp(text) == nil)
+    }
+
+    @Test("moments beyond the year 9999 become its last, and those before the year 0 its first")
+    func clamped() {
+        #expect(Timestamp(microseconds: .max).description == "9999-12-31T23:59:59.999999Z")
+        #expect(Timestamp(microseconds: .min).description == "0000-01-01T00:00:00.000000Z")
+    }
+
+    @Test("now lies between two looks at the system's clock")
+    func now() {
+        let before = Int64(time(nil)) * 1_000_000
+        let now = Timestamp.now.microseconds
+        #expect(now >= before)
+        #expect(now < (Int64(time(nil)) + 1) * 1_000_000)
+    }
+
+    @Test("the local form shows the C library's local time, with milliseconds and a blank behind")
+    func local() {
+        var seconds = time_t(1_795_364_615)
+        var local = tm()
+        localtime_r(&seconds, &local)
+        var output: [UInt8] = []
+        Timestamp(microseconds: 1_795_364_615_007_999).appendLocalTime(to: &output)
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        #expect(
+            String(decoding: output, as: UTF8.self) == "\(two(local.tm_hour)):\(two(local.tm_min)):\(two(local.tm_sec)).007 ")
+    }
+}
