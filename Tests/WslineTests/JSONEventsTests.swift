@@ -1,5 +1,6 @@
 import TestSupport
 import Testing
+import WebSocketTransport
 
 @testable import WebSocketProtocol
 @testable import wsline
@@ -111,6 +112,15 @@ import Testing
         }.split(separator: "\n")
         #expect(lines[0].hasSuffix(#""event":"error","dir":"in","stage":"http","message":"HTTP 401","exit":6,"status":401}"#))
         #expect(lines[1].hasSuffix(#""event":"error","dir":"out","stage":"name","message":"no such host","exit":2}"#))
+    }
+
+    @Test("the stage of an error is the one that the connection failed in")
+    func stages() {
+        let errors: [WebSocketError] = [
+            .transport(TransportError(.name, .notFound, "x")), .transport(TransportError(.tls, .certificate, "x")), .openingTimedOut,
+            .breach(.closePayloadOfOneByte), .lost(TransportError(.stream, .reset, "x")),
+        ]
+        #expect(errors.map { JSONEvents.Stage($0) } == [.name, .tls, .http, .protocol, .stream])
     }
 }
 

@@ -48,36 +48,33 @@ struct HexDump {
         withUnsafeBytes(of: kept) { writeRow(UnsafeRawBufferPointer(rebasing: $0.prefix(count)), to: &output) }
     }
 
-    /// A newline, offset, two gaps, sixteen cells, the gap between the groups, and the ASCII column in its bars.
-    private static let fullRowLength = 1 + 8 + 2 + 16 * 3 + 1 + 1 + 18
+    /// What stands between the offset and the ASCII column: two groups of eight cells, overwritten where there is a byte.
+    private static let blankCells: StaticString = "                                                    |"
+    private static let fullRowLength = 1 + 8 + blankCells.utf8CodeUnitCount + width + 1
 
     private mutating func writeRow(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         if offset > 0 { output.append(UInt8(ascii: "\n")) }
-        writeOffset(to: &output)
-        output.append(UInt8(ascii: " "))
-        for column in 0..<Self.width {
-            if column % 8 == 0 { output.append(UInt8(ascii: " ")) }
-            if column < bytes.count {
-                output.append(hexDigit(bytes[column] >> 4))
-                output.append(hexDigit(bytes[column] & 15))
-                output.append(UInt8(ascii: " "))
-            } else {
-                output.append(literal: "   ")
+        let digits = max(8, (64 - offset.leadingZeroBitCount + 3) / 4)
+        let start = output.count
+        output.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: digits))
+        output.append(literal: Self.blankCells)
+        output.append(contentsOf: bytes)
+        output.append(UInt8(ascii: "|"))
+        output.withUnsafeMutableBytes { output in
+            for digit in 0..<digits {
+                output[start + digit] = hexDigit(UInt8(truncatingIfNeeded: offset >> UInt64((digits - 1 - digit) * 4)) & 15)
+            }
+            let cells = start + digits + 2
+            let text = start + digits + Self.blankCells.utf8CodeUnitCount
+            for column in 0..<bytes.count {
+                let byte = bytes[column]
+                let cell = cells + column * 3 + column / 8
+                output[cell] = hexDigit(byte >> 4)
+                output[cell + 1] = hexDigit(byte & 15)
+                if !(0x20...0x7e).contains(byte) { output[text + column] = UInt8(ascii: ".") }
             }
         }
-        output.append(literal: " |")
-        for byte in bytes {
-            output.append((0x20...0x7e).contains(byte) ? byte : UInt8(ascii: "."))
-        }
-        output.append(UInt8(ascii: "|"))
         offset &+= UInt64(bytes.count)
-    }
-
-    private func writeOffset(to output: inout [UInt8]) {
-        let digits = max(8, (64 - offset.leadingZeroBitCount + 3) / 4)
-        for digit in (0..<digits).reversed() {
-            output.append(hexDigit(UInt8(truncatingIfNeeded: offset >> UInt64(digit * 4)) & 15))
-        }
     }
 }
 

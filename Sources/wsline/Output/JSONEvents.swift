@@ -1,4 +1,5 @@
 import WebSocketProtocol
+import WebSocketTransport
 
 /// Which way an event went, as this program sees it.
 enum Direction: String {
@@ -44,6 +45,26 @@ struct JSONEvents {
         case listen
         /// Something of this machine: a file, standard input.
         case local
+
+        init(_ error: WebSocketError) {
+            switch error {
+            case .transport(let error): self.init(error.stage)
+            case .openingTimedOut, .refused: self = .http
+            case .breach: self = .protocol
+            case .lost: self = .stream
+            }
+        }
+
+        init(_ stage: WebSocketTransport.Stage) {
+            switch stage {
+            case .name: self = .name
+            case .connect: self = .connect
+            case .proxy: self = .proxy
+            case .tls: self = .tls
+            case .stream: self = .stream
+            case .listen: self = .listen
+            }
+        }
     }
 
     /// What every event has. `client` is nil but while listening.

@@ -36,11 +36,9 @@ extension [UInt8] {
     mutating func appendJSON(_ name: StaticString, microseconds: UInt64) {
         appendJSONName(name)
         append(decimal: microseconds / 1000)
-        let fraction = microseconds % 1000
-        append(UInt8(ascii: "."))
-        append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: fraction / 100))
-        append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: fraction / 10 % 10))
-        append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: fraction % 10))
+        let start = count
+        append(literal: ".000")
+        withUnsafeMutableBytes { $0.write(microseconds % 1000, digits: 3, at: start + 1) }
     }
 
     /// `"text":"…"`, of bytes that are valid UTF-8.

@@ -104,13 +104,15 @@ extension [UInt8] {
     }
 
     mutating func append(decimal value: UInt64) {
-        let start = count
+        var digits = 1
         var rest = value
-        repeat {
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+        while rest >= 10 {
+            digits += 1
             rest /= 10
-        } while rest > 0
-        self[start...].reverse()
+        }
+        let start = count
+        append(contentsOf: repeatElement(0, count: digits))
+        withUnsafeMutableBytes { $0.write(value, digits: digits, at: start) }
     }
 
     /// Two lower-case digits a byte.
@@ -122,6 +124,18 @@ extension [UInt8] {
                 output[start &+ 2 &* index] = hexDigit(bytes[index] >> 4)
                 output[start &+ 2 &* index &+ 1] = hexDigit(bytes[index] & 15)
             }
+        }
+    }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    /// Overwrites so many bytes from `offset` on with the last decimal digits of `value`.
+    @inline(__always)
+    func write(_ value: UInt64, digits: Int, at offset: Int) {
+        var rest = value
+        for index in (offset..<offset + digits).reversed() {
+            self[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
         }
     }
 }

@@ -28,17 +28,18 @@ struct Timestamp: Hashable, Comparable {
     func append(to output: inout [UInt8]) {
         let (days, ofDay) = microseconds.flooringDivision(by: Self.microsecondsPerDay)
         let date = CivilDate(daysSince1970: days)
-        output.append(date.year, digits: 4)
-        output.append(UInt8(ascii: "-"))
-        output.append(date.month, digits: 2)
-        output.append(UInt8(ascii: "-"))
-        output.append(date.day, digits: 2)
-        output.append(UInt8(ascii: "T"))
-        let seconds = ofDay / 1_000_000
-        output.appendClock(hour: seconds / 3600, minute: seconds / 60 % 60, second: seconds % 60)
-        output.append(UInt8(ascii: "."))
-        output.append(ofDay % 1_000_000, digits: 6)
-        output.append(UInt8(ascii: "Z"))
+        let start = output.count
+        output.append(literal: "0000-00-00T00:00:00.000000Z")
+        output.withUnsafeMutableBytes { output in
+            output.write(UInt64(date.year), digits: 4, at: start)
+            output.write(UInt64(date.month), digits: 2, at: start + 5)
+            output.write(UInt64(date.day), digits: 2, at: start + 8)
+            let seconds = UInt64(ofDay) / 1_000_000
+            output.write(seconds / 3600, digits: 2, at: start + 11)
+            output.write(seconds / 60 % 60, digits: 2, at: start + 14)
+            output.write(seconds % 60, digits: 2, at: start + 17)
+            output.write(UInt64(ofDay) % 1_000_000, digits: 6, at: start + 20)
+        }
     }
 
     /// Appends `16:23:35.123 `, the time of day where the user is, for `--timestamps`.
@@ -47,10 +48,14 @@ struct Timestamp: Hashable, Comparable {
         var moment = time_t(seconds)
         var local = tm()
         localtime_r(&moment, &local)
-        output.appendClock(hour: Int64(local.tm_hour), minute: Int64(local.tm_min), second: Int64(local.tm_sec))
-        output.append(UInt8(ascii: "."))
-        output.append(fraction / 1000, digits: 3)
-        output.append(UInt8(ascii: " "))
+        let start = output.count
+        output.append(literal: "00:00:00.000 ")
+        output.withUnsafeMutableBytes { output in
+            output.write(UInt64(local.tm_hour.magnitude), digits: 2, at: start)
+            output.write(UInt64(local.tm_min.magnitude), digits: 2, at: start + 3)
+            output.write(UInt64(local.tm_sec.magnitude), digits: 2, at: start + 6)
+            output.write(UInt64(fraction) / 1000, digits: 3, at: start + 9)
+        }
     }
 
     fileprivate static let microsecondsPerDay: Int64 = 86_400_000_000
@@ -180,26 +185,5 @@ extension Int64 {
     fileprivate func flooringDivision(by divisor: Int64) -> (Int64, Int64) {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
-    }
-}
-
-extension [UInt8] {
-    /// The last `digits` digits of a number that isn't negative.
-    fileprivate mutating func append(_ number: Int64, digits: Int) {
-        let start = count
-        var rest = number
-        for _ in 0..<digits {
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        }
-        self[start...].reverse()
-    }
-
-    fileprivate mutating func appendClock(hour: Int64, minute: Int64, second: Int64) {
-        append(hour, digits: 2)
-        append(UInt8(ascii: ":"))
-        append(minute, digits: 2)
-        append(UInt8(ascii: ":"))
-        append(second, digits: 2)
     }
 }
