@@ -19,13 +19,18 @@ struct Configuration {
     var terminal = TerminalOptions()
     /// Answer each message with itself.
     var echo = false
+    /// `--passphrase` without a value: to be asked for at the terminal, and put into the identity, before anything else.
+    var asksPassphrase = false
 }
 
 /// How to reach the server, and what to say to it (also to the servers of `/connect` and `--reconnect`).
 struct ConnectionOptions {
     /// Subprotocols, headers, origin, host, user agent, version and authorization; the offer of compression is added from `deflate`.
     var handshake = ClientHandshake.Options()
+    /// All but the TLS contexts, which are made of `tls`, and the proxy.
     var dialing = DialOptions()
+    /// `--unix-socket`: connect there whatever the URL's host is.
+    var unixSocket: String?
     var tls = TLSContext.ClientOptions()
     var limits = Connection.Configuration()
     /// What is offered, or accepted, of permessage-deflate; nil for none.
@@ -44,11 +49,24 @@ struct ConnectionOptions {
         /// How many times in a row; nil for without end.
         var attempts: Int?
     }
+
+    /// Where to connect for a URL.
+    func target(for url: WebSocketURL) -> Target {
+        if let unixSocket { return .unix(path: unixSocket) }
+        return switch url.endpoint {
+        case .tcp(let host, let port): .host(host.lookupName, port: port)
+        case .unix(let path): .unix(path: path)
+        }
+    }
 }
 
 struct ListenOptions {
+    /// nil serves ws, without TLS.
     var identity: TLSIdentity?
+    /// Demand client certificates that these issued.
     var clientCAFile: String?
+    var minimumTLSVersion = TLSVersion.v12
+    /// In order of preference.
     var subprotocols: [String] = []
 }
 

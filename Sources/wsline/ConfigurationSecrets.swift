@@ -1,0 +1,52 @@
+import WebSocketProtocol
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+extension ConfigurationBuilder {
+    /// The text of a secret, or with `@FILE` what the file holds, less the line end at its end. No error has any of it.
+    func secret(_ option: String, _ text: String) throws(UsageFailure) -> String {
+        guard text.hasPrefix("@") else { return text }
+        let path = String(text.dropFirst())
+        guard !path.isEmpty else { throw UsageFailure("\(option) @ names no file: give @FILE") }
+        var bytes = try Self.contents(of: path, for: option)
+        if bytes.last == UInt8(ascii: "\n") {
+            bytes.removeLast()
+            if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        }
+        guard let secret = String(validating: bytes, as: UTF8.self) else {
+            throw UsageFailure("\(option): the file \(path.quoted) isn't valid UTF-8")
+        }
+        return secret
+    }
+
+    private static func contents(of path: String, for option: String) throws(UsageFailure) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unreadable(path, for: option) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = read(descriptor, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw unreadable(path, for: option) }
+            guard count > 0 else { return bytes }
+            bytes += buffer.prefix(count)
+            guard bytes.count <= largestFile else {
+                throw UsageFailure("\(option): the file \(path.quoted) is too large for a secret: 64 KiB are the most")
+            }
+        }
+    }
+
+    private static let largestFile = 64 << 10
+
+    private static func unreadable(_ path: String, for option: String) -> UsageFailure {
+        let reason = String(cString: strerror(errno))
+        return UsageFailure("\(option): can't read the file \(path.quoted): \(reason.prefix(1).lowercased() + reason.dropFirst())")
+    }
+}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import WebSocketProtocol
+
+/// What a command line asks for.
+enum CommandLineResult {
+    case run(Configuration)
+    /// Help or the version: for stdout, with exit status 0.
+    case text(String)
+}
+
+/// Why a command line can't be followed.
+struct UsageFailure: Error, Equatable {
+    /// One line: what is wrong, the value quoted unless it may be a secret, and the likely fix.
+    let message: String
+    let status: ExitStatus
+
+    init(_ message: String, status: ExitStatus = .usage) {
+        self.message = message
+        self.status = status
+    }
+}
+
+/// Reads a command line, without the program's name, and checks all of it: what is left to fail is the network and the files of TLS.
+///
+/// Files named by `--auth @FILE` and `--bearer @FILE` are read. Of the environment, `SSLKEYLOGFILE` is looked at.
+func parseCommandLine(_ arguments: [String], environment: [String: String]) throws(UsageFailure) -> CommandLineResult {
+    switch try OptionScanner.scan(arguments) {
+    case .help: .text(Help.text)
+    case .version: .text(Help.version)
+    case .arguments(let arguments): .run(try ConfigurationBuilder(raw: RawOptions(scanned: arguments), environment: environment).build())
+    }
+}
+
+extension RawOptions {
+    fileprivate init(scanned arguments: [String]) throws(UsageFailure) {
+        do {
+            self = try Self.parse(arguments)
+        } catch {
+            // The scanner lets nothing through that isn't in order; should the two ever differ, one line of it is still an answer.
+            throw UsageFailure(Self.message(for: error).split(separator: "\n").first.map(String.init) ?? "the options can't be read")
+        }
+    }
+}
