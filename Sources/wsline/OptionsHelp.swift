@@ -84,8 +84,8 @@ enum Help {
               --resolve HOST:PORT:ADDR
                                       Connect to ADDR for HOST and PORT; can be repeated
               --unix-socket PATH      Connect to a socket file in place of the URL's host
-              --proxy PROXY           Go through [http|https|socks5|socks5h://][USER:PASS@]HOST[:PORT] in place
-                                      of what https_proxy, http_proxy and all_proxy say
+              --proxy PROXY           Go through [SCHEME://][USER:PASS@]HOST[:PORT] by http, https, socks5
+                                      or socks5h, in place of what https_proxy, http_proxy and all_proxy say
               --no-proxy              Use no proxy, whatever the environment says
               --connect-timeout SECS  Give up connecting after that long (10)
               --close-timeout SECS    Wait that long for the answer to a close (5)

@@ -137,13 +137,18 @@ struct OptionScanner {
             guard let value = attached ?? rest.popFirst() else {
                 throw UsageFailure("\(spelling) has no value: give \(kind) after it")
             }
-            options.append("\(name)=\(value)")
+            emit(name, value)
         case .optionalCount:
             if attached == "" { throw UsageFailure("\(spelling)= has no value behind it: give a number, or leave out the =") }
-            options.append("\(name)=\(attached ?? nextValue(where: \.isDecimal) ?? "")")
+            emit(name, attached ?? nextValue(where: \.isDecimal) ?? "")
         case .optionalText:
-            options.append("\(name)=\(attached ?? nextValue(where: { !$0.hasPrefix("-") && !$0.contains("://") }) ?? "")")
+            emit(name, attached ?? nextValue(where: { !$0.hasPrefix("-") && !$0.contains("://") }) ?? "")
         }
+    }
+
+    /// ArgumentParser takes `--name=` for an option without a value, and only an argument of its own for an empty one.
+    private mutating func emit(_ name: String, _ value: String) {
+        options += value.isEmpty ? [name, ""] : ["\(name)=\(value)"]
     }
 
     private mutating func nextValue(where isValue: (String) -> Bool) -> String? {
