@@ -34,7 +34,8 @@ extension Connection {
     /// A server's connection, which waits for a client's request.
     public init(server configuration: Configuration = Configuration(), random: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
         let l = configuration.headLimits
-        let opening = Opening.requestAwaited(HTTPHeadParser(limits: .init(headSize: l.headSize, lineLength: l.lineLength, fieldCount: l.fieldCount)))
+        let opening = Opening.requestAwaited(
+            HTTPHeadParser(limits: .init(headSize: l.headSize, lineLength: l.lineLength, fieldCount: l.fieldCount)))
         self.init(role: .server, opening: opening, configuration: configuration, random: random)
     }
 
@@ -95,7 +96,8 @@ extension Connection {
         }
     }
 
-    private mutating func judge(_ response: HTTPResponseHead, _ handshake: ClientHandshake, _ deflate: PermessageDeflateSettings?) -> Event {
+    private mutating func judge(_ response: HTTPResponseHead, _ handshake: ClientHandshake, _ deflate: PermessageDeflateSettings?) -> Event
+    {
         do throws(HandshakeError) {
             let result = try handshake.check(response)
             var compression: CompressionSettings?

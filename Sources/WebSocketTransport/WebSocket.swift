@@ -443,7 +443,9 @@ public final class WebSocket: @unchecked Sendable {
         stream?.close()
         connection.receivedEnd()
         let closure = connection.closure
-        if closure.code == .abnormal, closure.failure == nil, connection.opened != nil || connection.request != nil, connection.refusal == nil {
+        if closure.code == .abnormal, closure.failure == nil, connection.opened != nil || connection.request != nil,
+            connection.refusal == nil
+        {
             onError?(.lost(transportFailure))
         }
         onClose?(closure)

@@ -138,11 +138,7 @@ final class ClientSession: @unchecked Sendable {
             tls = context
             dialing.tls = context
         }
-        let target: Target =
-            switch url.endpoint {
-            case .unix(let path): .unix(path: path)
-            case .tcp(let host, let port): .host(host.lookupName, port: port)
-            }
+        let target = options.target(for: url)
         if case .host(let host, let port) = target { dialing.proxy = try proxy(host, port) }
         log?.willSend(handshake)
         return WebSocket(

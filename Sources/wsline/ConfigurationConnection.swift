@@ -41,6 +41,7 @@ extension ConfigurationBuilder {
         }
         options.origin = raw.origin
         options.host = raw.host
+        options.userAgent = "wsline/\(Help.programVersion)"
         if let userAgent = raw.userAgent { options.userAgent = userAgent.isEmpty ? nil : userAgent }
         options.authorization = try authorization()
         if let text = raw.protocol {

@@ -33,13 +33,14 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private var idleSince = DispatchTime.now()
     private var whenFlushed: (() -> Void)?
 
-    init(_ configuration: Configuration, url: WebSocketURL, diagnostics: Diagnostics) throws {
+    init(_ configuration: Configuration, url: WebSocketURL, diagnostics: Diagnostics) throws(FileError) {
         self.configuration = configuration
         self.diagnostics = diagnostics
         self.url = url
         queue = DispatchQueue(label: "wsline.connection")
         output = OutputDescriptor(STDOUT_FILENO, queue: queue)
-        presenter = try MessagePresenter(configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics)
+        presenter = try MessagePresenter(
+            configuration.output, url: url, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics)
     }
 
     /// Runs until the process exits.
@@ -77,11 +78,11 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !isGoalReached else { return }
-        do {
-            try presenter.append(part, to: &output.buffer)
+        do throws(FileError) {
+            try presenter.append(part)
         } catch {
             diagnostics.error(error.description)
-            return session.finish(.localIO)
+            return session.finish(error.exitStatus)
         }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }

@@ -1,4 +1,74 @@
+import LineTerminal
+import WebSocketProtocol
+import WebSocketTransport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 @main
-struct Wsline {
-    static func main() {}
+enum Wsline {
+    static func main() {
+        do throws(UsageFailure) {
+            switch try parseCommandLine(Array(CommandLine.arguments.dropFirst()), environment: environmentVariables()) {
+            case .text(let text): Diagnostics.write(Array(text.utf8), to: STDOUT_FILENO)
+            case .run(let configuration): run(configuration)
+            }
+        } catch {
+            Diagnostics().error(error.message)
+            exit(error.status.rawValue)
+        }
+    }
+
+    private static func run(_ configuration: Configuration) -> Never {
+        let diagnostics = makeDiagnostics(configuration.output)
+        do throws(FileError) {
+            switch configuration.mode {
+            case .connect(let url):
+                try StreamSession(configuration, url: url, diagnostics: diagnostics).run()
+            case .listen, .demo: fatalError()
+            }
+        } catch {
+            diagnostics.error(error.description)
+            exit(error.exitStatus.rawValue)
+        }
+    }
+
+    /// The voice on standard error: filtered and coloured where that is a terminal.
+    private static func makeDiagnostics(_ options: OutputOptions) -> Diagnostics {
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        let style = Style(noColorOption: options.noColor, environment: environmentVariables(), isTerminal: isTerminal)
+        let filters = isTerminal && !options.allowEscapes
+        return Diagnostics(
+            level: Diagnostics.Level(options), filter: { filters ? EscapeFilter.filter($0) : $0 },
+            style: { style.apply(Style.Role($0), $1) })
+    }
+}
+
+extension Style.Role {
+    init(_ role: Diagnostics.Role) {
+        self =
+            switch role {
+            case .error: .error
+            case .hint, .notice: .notice
+            case .detail: .detail
+            case .sent: .sent
+            case .received: .incoming
+            }
+    }
+}
+
+func environmentVariables() -> [String: String] {
+    var variables: [String: String] = [:]
+    var entry = environ
+    while let text = entry.pointee {
+        let pair = String(cString: text)
+        if let equals = pair.firstIndex(of: "=") { variables[String(pair[..<equals])] = String(pair[pair.index(after: equals)...]) }
+        entry += 1
+    }
+    return variables
 }

@@ -2,41 +2,133 @@ import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
 
-/// Turns what arrives into the bytes that go to standard output.
+/// Turns what arrives into the bytes that go to standard output, or to the terminal.
 struct MessagePresenter {
     private let options: OutputOptions
     private let diagnostics: Diagnostics
     private let binaryForm: OutputOptions.BinaryForm
-    private let separator: UInt8
     private let filters: Bool
+    /// Before and behind each message: a terminal's mark and colour.
+    private let prefix: [UInt8]
+    private let suffix: [UInt8]
     /// Whether a text goes out as it came, with a separator behind it: by far the most common case, and the one that has to be fast.
     private let isPlain: Bool
+    private var events: JSONEvents?
+    private var saver: FileSaver?
+    private var scratch: [UInt8] = []
+    private let url: WebSocketURL?
 
-    init(_ options: OutputOptions, isTerminal: Bool, diagnostics: Diagnostics) throws {
+    /// - Parameters:
+    ///   - isTerminal: whether the output is a terminal, whose escapes are filtered.
+    ///   - style: how a conversation marks what comes in; nil for payloads alone.
+    init(
+        _ options: OutputOptions, url: WebSocketURL?, isTerminal: Bool, style: Style? = nil, diagnostics: Diagnostics
+    ) throws(FileError) {
         self.options = options
         self.diagnostics = diagnostics
+        self.url = url
         binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
-        separator = options.endsInNUL ? 0 : 0x0A
         filters = isTerminal && !options.allowEscapes
-        isPlain = !filters && !options.isJSON && !options.timestamps
+        prefix = style.map { Array(($0.start(.incoming) + "< ").utf8) } ?? []
+        suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
+        isPlain = !filters && !options.isJSON && !options.timestamps && style == nil
+        if options.isJSON { events = JSONEvents() }
+        if let path = options.save { saver = try FileSaver(path) }
     }
 
-    var streamsBinary: Bool { false }
+    /// Whether binary messages are to be handed on in parts: they go to a file, whatever their size.
+    var streamsBinary: Bool { saver != nil && !options.isJSON }
+
+    /// Saves binary messages to `path` from now on, or shows them again.
+    mutating func save(to path: String?) throws(FileError) {
+        saver?.abandon()
+        saver = nil
+        if let path { saver = try FileSaver(path) }
+    }
+
+    // MARK: Messages
 
     @inline(__always)
     mutating func append(_ kind: MessageKind, _ payload: RawSpan, to output: inout [UInt8]) {
         payload.withUnsafeBytes { bytes in
             if isPlain, kind == .text {
                 output.append(contentsOf: bytes)
-                output.append(separator)
+                output.append(suffix[0])
+            } else {
+                appendSlowly(kind, bytes, to: &output)
             }
         }
     }
-    mutating func append(_ part: MessagePart, to output: inout [UInt8]) throws(InputError) {}
-    mutating func abandonPart() {}
-    mutating func opened(_ socket: WebSocket, into output: inout [UInt8]) {}
-    mutating func ping(_ payload: RawSpan, into output: inout [UInt8]) {}
-    mutating func pong(_ payload: RawSpan, roundTrip: UInt64?, into output: inout [UInt8]) {}
-    mutating func failed(_ error: WebSocketError, into output: inout [UInt8]) {}
-    mutating func closed(_ closure: Closure, into output: inout [UInt8]) {}
+
+    private mutating func appendSlowly(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        if events != nil {
+            events?.message(.init(.in), kind, bytes, to: &output)
+            return
+        }
+        if options.timestamps { Timestamp.now.appendLocalTime(to: &output) }
+        output.append(contentsOf: prefix)
+        if kind == .text {
+            if filters { EscapeFilter.append(bytes, to: &output) } else { output.append(contentsOf: bytes) }
+        } else if binaryForm == .raw {
+            if filters { EscapeFilter.append(bytes, to: &output) } else { return output.append(contentsOf: bytes) }
+        } else {
+            if binaryForm == .dump, !prefix.isEmpty {
+                output.append(literal: "binary, ")
+                MessageFormat.write(bytes, as: .size, to: &output)
+                if !bytes.isEmpty { output.append(0x0A) }
+            }
+            MessageFormat.write(bytes, as: binaryForm, to: &output)
+        }
+        output.append(contentsOf: suffix)
+    }
+
+    /// A piece of a binary message goes to its file.
+    mutating func append(_ part: MessagePart) throws(FileError) {
+        guard let saver else { return }
+        switch part {
+        case .began: try saver.begin()
+        case .bytes(_, let bytes): try saver.write(bytes)
+        case .ended:
+            let saved = try saver.finish()
+            diagnostics.notice("\(saved)")
+        }
+    }
+
+    /// The connection ended within a message: no half of it stays.
+    mutating func abandonPart() { saver?.abandon() }
+
+    // MARK: Other events
+
+    mutating func opened(_ socket: WebSocket, into output: inout [UInt8]) {
+        guard let url, let response = socket.handshakeResult?.response else { return }
+        events?.open(
+            .init(.in), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: response.headers, to: &output)
+    }
+
+    mutating func ping(_ payload: RawSpan, into output: inout [UInt8]) {
+        payload.withUnsafeBytes { events?.ping(.init(.in), $0, to: &output) }
+        if options.showsPings, events == nil { diagnostics.notice("ping\(quoted(payload))") }
+    }
+
+    mutating func pong(_ payload: RawSpan, roundTrip: UInt64?, into output: inout [UInt8]) {
+        payload.withUnsafeBytes { events?.pong(.init(.in), $0, roundTrip: roundTrip, to: &output) }
+        guard options.showsPings, events == nil else { return }
+        diagnostics.notice("pong\(quoted(payload))" + (roundTrip.map { " after \(milliseconds($0))" } ?? ""))
+    }
+
+    mutating func failed(_ error: WebSocketError, into output: inout [UInt8]) {
+        var status: Int?
+        if case .refused(let refusal) = error { status = refusal.response?.status }
+        events?.error(
+            .init(.in), JSONEvents.Stage(error), FailureReport(error).verdict, exit: ExitStatus(error), httpStatus: status, to: &output)
+    }
+
+    mutating func closed(_ closure: Closure, into output: inout [UInt8]) { events?.close(closure, to: &output) }
+
+    private func quoted(_ payload: RawSpan) -> String {
+        payload.byteCount == 0 ? "" : payload.withUnsafeBytes { " \"\(String(decoding: $0, as: UTF8.self))\"" }
+    }
 }
+
+/// Nanoseconds as milliseconds for people: `0.34 ms`.
+func milliseconds(_ nanoseconds: UInt64) -> String { "\((Double(nanoseconds) / 10_000).rounded() / 100) ms" }

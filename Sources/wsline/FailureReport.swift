@@ -1,0 +1,58 @@
+import WebSocketProtocol
+import WebSocketTransport
+
+/// Tells on standard error why a connection failed: the stage, what the server said, and one line of verdict (`Docs/usage.md`).
+struct FailureReport {
+    private let error: WebSocketError
+
+    init(_ error: WebSocketError) { self.error = error }
+
+    /// The verdict in one line, with what to try behind it.
+    var verdict: String {
+        switch error {
+        case .transport(let error): Self.line(Self.stage(error.stage), error.message, error.hint)
+        case .openingTimedOut: Self.line("HTTP", "the server did not finish the handshake in time", "--connect-timeout allows more")
+        case .refused(let refusal): Self.line("HTTP", refusal.description, refusal.hint)
+        case .breach(let error): "\(error): closed with \(describe(error.closeCode))"
+        case .lost(let cause): "the connection was lost with no Close" + (cause.map { " (\($0.message))" } ?? "")
+        }
+    }
+
+    /// - Parameter showsResponse: false where the response's head has been shown already.
+    func write(to diagnostics: Diagnostics, showsResponse: Bool) {
+        if case .refused(let refusal) = error, let response = refusal.response, response.status != 101 || showsResponse {
+            if showsResponse { Self.show(response, on: diagnostics) }
+            Self.show(body: refusal, on: diagnostics)
+        }
+        diagnostics.error(verdict)
+    }
+
+    private static func line(_ stage: String, _ message: String, _ hint: String?) -> String {
+        "\(stage) failed: \(message)" + (hint.map { ": \($0)" } ?? "")
+    }
+
+    private static func stage(_ stage: Stage) -> String {
+        switch stage {
+        case .name: "name lookup"
+        case .connect: "connect"
+        case .proxy: "proxy"
+        case .tls: "TLS"
+        case .stream: "the connection"
+        case .listen: "listening"
+        }
+    }
+
+    private static func show(_ response: HTTPResponseHead, on diagnostics: Diagnostics) {
+        diagnostics.detail(response.statusLine, as: .received, from: .normal)
+        for field in response.headers.redacted.fields { diagnostics.detail("\(field.name): \(field.value)", as: .received, from: .normal) }
+    }
+
+    private static func show(body refusal: Refusal, on diagnostics: Diagnostics) {
+        guard !refusal.body.isEmpty else { return }
+        let text = String(decoding: refusal.body, as: UTF8.self)
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false).map({ $0.hasSuffix("\r") ? $0.dropLast() : $0 }) {
+            diagnostics.detail(String(line), as: .received, from: .normal)
+        }
+        if refusal.bodyIsCut { diagnostics.detail("… (only the first \(Refusal.shownBodySize) bytes are shown)", from: .normal) }
+    }
+}

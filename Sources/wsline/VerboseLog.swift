@@ -1,0 +1,79 @@
+import WebSocketProtocol
+import WebSocketTransport
+
+/// What `-v` tells: the way to the server, both heads, what was agreed on, how long each step took, the close and the totals.
+final class VerboseLog {
+    private let diagnostics: Diagnostics
+    private var handshake: ClientHandshake?
+    private var connectedAt: Instant = 0
+
+    init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
+
+    func willSend(_ handshake: ClientHandshake) { self.handshake = handshake }
+
+    func progress(_ event: DialEvent) {
+        switch event {
+        case .resolving(let host): diagnostics.detail("looking up \(host)")
+        case .resolved(let host, let addresses, let time):
+            diagnostics.detail("\(host) is \(addresses.map(\.description).joined(separator: ", ")) (\(milliseconds(time)))")
+        case .trying(let address): diagnostics.detail("trying \(address)")
+        case .failed(let address, let error): diagnostics.detail("\(address): \(error.message)")
+        case .connected(let address, let local): diagnostics.detail("connected to \(address)" + (local.map { " from \($0)" } ?? ""))
+        case .securedProxy(let info): describe(info, with: "the proxy")
+        case .tunnelled(let proxy): diagnostics.detail("\(proxy) has connected to the server")
+        case .secured(let info): describe(info, with: "the server")
+        }
+    }
+
+    /// The request leaves.
+    func connected() {
+        connectedAt = monotonicNow()
+        guard let request = handshake?.redactedRequest else { return }
+        diagnostics.detail(request.requestLine, as: .sent)
+        for field in request.headers.fields { diagnostics.detail("\(field.name): \(field.value)", as: .sent) }
+    }
+
+    func opened(_ socket: WebSocket) {
+        if let response = socket.handshakeResult?.response { head(response) }
+        let extensions = socket.extensions.map(\.description)
+        diagnostics.detail(
+            "subprotocol: \(socket.subprotocol ?? "none"); extensions: \(extensions.isEmpty ? "none" : extensions.joined(separator: ", "))")
+        guard let timings = socket.timings else { return }
+        let steps: [(String, Double?)] = [
+            ("name", timings.name), ("connect", timings.connect), ("proxy", timings.proxy), ("TLS", timings.tls),
+            ("handshake", Double(monotonicNow() &- connectedAt) / 1e9),
+        ]
+        diagnostics.detail("time: " + steps.compactMap { step in step.1.map { "\(step.0) \(milliseconds($0))" } }.joined(separator: ", "))
+    }
+
+    func refused(_ response: HTTPResponseHead) { head(response) }
+
+    func closed(_ closure: Closure, _ statistics: Statistics) {
+        let who = closure.isByUs ? "us" : "the server"
+        let reason = closure.reason.isEmpty ? "" : ", reason \"\(closure.reason)\""
+        diagnostics.detail(
+            closure.code == .abnormal
+                ? "ended with no Close from the server, not clean"
+                : "closed by \(who): \(wsline.describe(closure.code))\(reason), \(closure.wasClean ? "clean" : "not clean")")
+        diagnostics.detail(
+            "received \(statistics.messagesReceived) messages of \(statistics.bytesReceived) bytes (\(statistics.wireBytesReceived) on the wire), "
+                + "sent \(statistics.messagesSent) of \(statistics.bytesSent) (\(statistics.wireBytesSent))")
+    }
+
+    private func head(_ response: HTTPResponseHead) {
+        diagnostics.detail(response.statusLine, as: .received)
+        for field in response.headers.redacted.fields { diagnostics.detail("\(field.name): \(field.value)", as: .received) }
+    }
+
+    private func describe(_ info: TLSInfo, with peer: String) {
+        let alpn = info.applicationProtocol.map { ", ALPN \($0)" } ?? ""
+        diagnostics.detail("\(info.version) with \(peer), \(info.cipher)\(alpn)")
+        guard let certificate = info.certificate else { return }
+        diagnostics.detail(
+            "certificate: \(certificate.subject), issued by \(certificate.issuer), \(info.verified ? "verified" : "NOT VERIFIED")")
+        diagnostics.detail(
+            "valid from \(certificate.notBefore) to \(certificate.notAfter), for \(certificate.names.joined(separator: ", "))")
+    }
+
+    private func milliseconds(_ seconds: Double) -> String { "\((seconds * 10_000).rounded() / 10) ms" }
+}
