@@ -41,7 +41,7 @@ extension Connection {
         do throws(ProtocolError) {
             switch phase {
             case .opening: return nextOpening()
-            case .open, .closing: return try nextFrame()
+            case .open, .closing: return collectMessages() ? .messages : try nextFrame()
             case .closed, .failed, .ended:
                 // Section 7.1.7: nothing behind a Close, or a failure, is data.
                 assembler.abandon()
@@ -60,6 +60,66 @@ extension Connection {
             remaining >= UInt64(configuration.inputBufferSize), phase == .open || phase == .closing
         else { return nil }
         return remaining
+    }
+
+    /// The fast path: takes the whole, unfragmented and uncompressed messages that lie at the front of the input, in place, and stops at
+    /// anything else, or anything wrong, which is left for `nextFrame` to deal with.
+    private mutating func collectMessages() -> Bool {
+        guard case .header = decoding, !assembler.isInMessage else { return false }
+        batch.removeAll()
+        let bytes = input.bytes
+        guard let base = bytes.baseAddress else { return false }
+        let isMasked = role == .server
+        let maskBit: UInt8 = isMasked ? 0x80 : 0
+        let keySize = isMasked ? 4 : 0
+        let longest = Int(clamping: configuration.maxMessageSize)
+        var position = 0
+        var payloadBytes = 0
+        while bytes.count &- position >= 2, !batch.isFull {
+            let kind: MessageKind
+            switch (base + position).load(as: UInt8.self) {
+            case 0x81 where !streamsText: kind = .text
+            case 0x82 where !streamsBinary: kind = .binary
+            default: return finishCollecting(position, payloadBytes)
+            }
+            var length = Int((base + position).load(fromByteOffset: 1, as: UInt8.self) ^ maskBit)
+            var size = 2 &+ keySize
+            if length == 126, bytes.count &- position >= 4 {
+                length = Int(UInt16(bigEndian: (base + position).loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+                size &+= 2
+                if length < 126 { break }
+            } else if length > 125 {
+                break
+            }
+            guard length <= longest, bytes.count &- position >= size &+ length else { break }
+            let payload = UnsafeMutableRawBufferPointer(start: base + (position &+ size), count: length)
+            if !accept(payload, kind, isMasked: isMasked) { break }
+            batch.append(kind, UnsafeRawBufferPointer(payload))
+            position &+= size &+ length
+            payloadBytes &+= length
+        }
+        return finishCollecting(position, payloadBytes)
+    }
+
+    /// Unmasks a payload and checks its text; leaves it as it was where that is wrong.
+    @inline(__always)
+    private func accept(_ payload: UnsafeMutableRawBufferPointer, _ kind: MessageKind, isMasked: Bool) -> Bool {
+        guard isMasked, let start = payload.baseAddress else {
+            return kind == .binary || UTF8Validator.isValid(UnsafeRawBufferPointer(payload))
+        }
+        let key = UInt32(littleEndian: (start - 4).loadUnaligned(as: UInt32.self))
+        Masking.apply(key, to: payload)
+        if kind == .binary || UTF8Validator.isValid(UnsafeRawBufferPointer(payload)) { return true }
+        Masking.apply(key, to: payload)
+        return false
+    }
+
+    private mutating func finishCollecting(_ position: Int, _ payloadBytes: Int) -> Bool {
+        guard !batch.isEmpty else { return false }
+        input.consume(position)
+        statistics.messagesReceived &+= UInt64(batch.messages.count)
+        statistics.bytesReceived &+= UInt64(payloadBytes)
+        return true
     }
 
     private mutating func nextFrame() throws(ProtocolError) -> Event {
@@ -84,7 +144,7 @@ extension Connection {
 
     // MARK: Data frames
 
-    /// Takes a data frame's header; where the frame is a whole message that lies in the input, the message too, in place.
+    /// Takes a data frame's header.
     private mutating func dataFrame(_ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event? {
         var event: Event?
         if header.opcode != .continuation {
@@ -92,11 +152,6 @@ extension Connection {
             let isStreamed = kind == .text ? streamsText : streamsBinary
             let isCompressed = header.reserved != 0
             let limit = isStreamed ? configuration.maxStreamedMessageSize : configuration.maxMessageSize
-            if header.isFinal, !isCompressed, !isStreamed, header.payloadLength <= UInt64(input.count - size),
-                header.payloadLength <= limit
-            {
-                return try wholeMessage(kind, header, size)
-            }
             assembler.begin(kind, isCompressed: isCompressed, isStreamed: isStreamed, limit: limit)
             if isStreamed { event = .messageBegan(kind) }
         }
@@ -106,21 +161,6 @@ extension Connection {
         let frame = DataFrame(isFinal: header.isFinal, maskKey: header.maskKey, length: header.payloadLength)
         decoding = .payload(frame, remaining: header.payloadLength, ready: 0)
         return event
-    }
-
-    private mutating func wholeMessage(_ kind: MessageKind, _ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event {
-        let length = Int(header.payloadLength)
-        let payload = UnsafeMutableRawBufferPointer(rebasing: input.bytes[size..<(size + length)])
-        if let key = header.maskKey { Masking.apply(key, to: payload) }
-        payloadRegion = UnsafeRawBufferPointer(payload)
-        if kind == .text {
-            var validator = UTF8Validator()
-            if let offset = validator.consume(payloadRegion) { throw .invalidText(offset: UInt64(offset)) }
-            guard validator.isComplete else { throw .truncatedText }
-        }
-        input.consume(size + length)
-        count(received: length)
-        return .message(kind)
     }
 
     private mutating func count(received bytes: Int) {
@@ -182,8 +222,9 @@ extension Connection {
         let kind = try assembler.finish()
         count(received: Int(clamping: assembler.size))
         if assembler.isStreamed { return .messageEnded(kind) }
-        payloadRegion = UnsafeRawBufferPointer(assembler.held.bytes)
-        return .message(kind)
+        batch.removeAll()
+        batch.append(kind, UnsafeRawBufferPointer(assembler.held.bytes))
+        return .messages
     }
 
     // MARK: Compressed messages

@@ -45,8 +45,8 @@ public struct Connection: ~Copyable {
         case refused
         /// A client asks (`request`): answer with `accept` or `reject`.
         case requested
-        /// A whole message; its bytes are `payload`.
-        case message(MessageKind)
+        /// One or more whole messages: `messages`.
+        case messages
         /// A message that is handed on in parts begins.
         case messageBegan(MessageKind)
         /// Its next bytes are `payload`.
@@ -110,6 +110,7 @@ public struct Connection: ~Copyable {
     var compression: CompressionSettings?
     /// The kind of the message that is being sent in fragments, and whether it is compressed.
     var sending: (kind: MessageKind, isCompressed: Bool, isFirst: Bool)?
+    var batch = MessageBatch()
     var payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
     var now: Instant = 0
     var streamEnded = false
@@ -189,6 +190,9 @@ public struct Connection: ~Copyable {
     /// `payload` for a caller that sends while it reads: valid until the next call of `next()` or `inputBuffer()`; sending and closing
     /// leave it alone.
     public var payloadBytes: UnsafeRawBufferPointer { payloadRegion }
+
+    /// The whole messages of the last event, in order; valid for as long as `payloadBytes`.
+    public var messages: UnsafeBufferPointer<BorrowedMessage> { batch.messages }
 
     // MARK: Bytes out
 

@@ -45,6 +45,13 @@ public struct UTF8Validator: Sendable {
         return validator.isComplete ? nil : bytes.count
     }
 
+    /// Whether a whole text is valid; fast where it is ASCII.
+    @inline(__always)
+    static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let base = bytes.baseAddress else { return true }
+        return skipASCII(base, from: 0, count: bytes.count) == bytes.count || firstError(in: bytes) == nil
+    }
+
     /// Takes the lead byte of a character of more than one byte (RFC 3629, section 4, gives the ranges).
     private mutating func begin(_ lead: UInt8) -> Bool {
         switch lead {
@@ -60,6 +67,7 @@ public struct UTF8Validator: Sendable {
         return true
     }
 
+    @inline(__always)
     private static func skipASCII(_ base: UnsafeRawPointer, from start: Int, count: Int) -> Int {
         let high: UInt64 = 0x8080_8080_8080_8080
         var i = start

@@ -16,7 +16,7 @@ import WebSocketTransport
 /// Everything is called on the session's queue.
 protocol SessionFrontend: AnyObject {
     func opened(_ socket: WebSocket)
-    func received(_ kind: MessageKind, _ payload: RawSpan)
+    func received(_ messages: UnsafeBufferPointer<BorrowedMessage>)
     func received(_ part: MessagePart)
     func receivedPing(_ payload: RawSpan)
     func receivedPong(_ payload: RawSpan, roundTrip: UInt64?)
@@ -159,7 +159,7 @@ final class ClientSession: @unchecked Sendable {
             socket.onConnected = { log.connected() }
         }
         socket.onOpen = { [unowned self] in opened() }
-        socket.onMessage = { [unowned frontend] kind, payload in frontend.received(kind, payload) }
+        socket.onMessages = { [unowned frontend] in frontend.received($0) }
         socket.onPart = { [unowned frontend] in frontend.received($0) }
         socket.onPing = { [unowned frontend] in frontend.receivedPing($0) }
         socket.onPong = { [unowned frontend] in frontend.receivedPong($0, roundTrip: $1) }

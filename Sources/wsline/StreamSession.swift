@@ -24,6 +24,8 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: exitProcess)
     private var signals: SignalWatcher?
     private lazy var input = makeInput()
+    /// Whether each message is looked at, rather than all of a batch written out at once.
+    private let looksAtMessages: Bool
     private var isOutputBroken = false
     /// Messages received, as far as they count for `--count`.
     private var received = 0
@@ -37,6 +39,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         self.configuration = configuration
         self.diagnostics = diagnostics
         self.url = url
+        looksAtMessages = configuration.echo || configuration.stop.hasGoal
         queue = DispatchQueue(label: "wsline.connection")
         output = OutputDescriptor(STDOUT_FILENO, queue: queue)
         presenter = try MessagePresenter(
@@ -70,10 +73,17 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         }
     }
 
-    func received(_ kind: MessageKind, _ payload: RawSpan) {
-        guard !isGoalReached else { return }
-        presenter.append(kind, payload, to: &output.buffer)
-        messageEnded(kind, payload)
+    func received(_ messages: UnsafeBufferPointer<BorrowedMessage>) {
+        if looksAtMessages {
+            for message in messages where !isGoalReached {
+                presenter.append(message.kind, message.bytes, to: &output.buffer)
+                messageEnded(message.kind, RawSpan(_unsafeBytes: message.bytes))
+            }
+        } else {
+            presenter.append(messages, to: &output.buffer)
+            received &+= messages.count
+        }
+        if output.backlog > Self.flushSize { flush() }
     }
 
     func received(_ part: MessagePart) {
@@ -92,7 +102,6 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         received &+= 1
         if configuration.echo { echo(kind, payload) }
         if configuration.stop.hasGoal { checkGoal(kind, payload) }
-        if output.backlog > Self.flushSize { flush() }
     }
 
     func receivedPing(_ payload: RawSpan) { presenter.ping(payload, into: &output.buffer) }

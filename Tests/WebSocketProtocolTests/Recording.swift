@@ -93,7 +93,7 @@ struct Peer: ~Copyable {
             case .opened: seen.append(.opened)
             case .refused: seen.append(.refused)
             case .requested: seen.append(.requested)
-            case .message(let kind): seen.append(.message(kind, payload))
+            case .messages: for message in connection.messages { seen.append(.message(message.kind, Array(message.bytes))) }
             case .messageBegan(let kind): seen.append(.began(kind))
             case .messagePart: seen.append(.part(payload))
             case .messageEnded(let kind): seen.append(.ended(kind))

@@ -48,15 +48,30 @@ struct MessagePresenter {
 
     // MARK: Messages
 
-    @inline(__always)
-    mutating func append(_ kind: MessageKind, _ payload: RawSpan, to output: inout [UInt8]) {
-        payload.withUnsafeBytes { bytes in
-            if isPlain, kind == .text {
-                output.append(contentsOf: bytes)
-                output.append(suffix[0])
-            } else {
-                appendSlowly(kind, bytes, to: &output)
+    /// Appends a batch; texts that go out as they came are copied in one sweep.
+    mutating func append(_ messages: UnsafeBufferPointer<BorrowedMessage>, to output: inout [UInt8]) {
+        guard isPlain, messages.allSatisfy({ $0.kind == .text }) else {
+            for message in messages { append(message.kind, message.bytes, to: &output) }
+            return
+        }
+        var position = output.count
+        output.append(contentsOf: repeatElement(suffix[0], count: messages.reduce(messages.count) { $0 + $1.bytes.count }))
+        output.withUnsafeMutableBytes { target in
+            guard let base = target.baseAddress else { return }
+            for message in messages {
+                // What lies between the payloads is the separator already.
+                if let source = message.bytes.baseAddress { (base + position).copyMemory(from: source, byteCount: message.bytes.count) }
+                position &+= message.bytes.count &+ 1
             }
+        }
+    }
+
+    mutating func append(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        if isPlain, kind == .text {
+            output.append(contentsOf: bytes)
+            output.append(suffix[0])
+        } else {
+            appendSlowly(kind, bytes, to: &output)
         }
     }
 
