@@ -33,9 +33,8 @@ extension Connection {
 
     /// A server's connection, which waits for a client's request.
     public init(server configuration: Configuration = Configuration(), random: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
-        let l = configuration.headLimits
-        let opening = Opening.requestAwaited(HTTPHeadParser(limits: .init(headSize: l.headSize, lineLength: l.lineLength, fieldCount: l.fieldCount)))
-        self.init(role: .server, opening: opening, configuration: configuration, random: random)
+        let parser = HTTPHeadParser<HTTPRequestHead>(limits: configuration.headLimits)
+        self.init(role: .server, opening: .requestAwaited(parser), configuration: configuration, random: random)
     }
 
     /// Opens the connection to the client that asked (RFC 6455, section 4.2.2).
@@ -95,7 +94,8 @@ extension Connection {
         }
     }
 
-    private mutating func judge(_ response: HTTPResponseHead, _ handshake: ClientHandshake, _ deflate: PermessageDeflateSettings?) -> Event {
+    private mutating func judge(_ response: HTTPResponseHead, _ handshake: ClientHandshake, _ deflate: PermessageDeflateSettings?) -> Event
+    {
         do throws(HandshakeError) {
             let result = try handshake.check(response)
             var compression: CompressionSettings?
