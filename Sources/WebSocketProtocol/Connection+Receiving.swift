@@ -41,7 +41,11 @@ extension Connection {
         do throws(ProtocolError) {
             switch phase {
             case .opening: return nextOpening()
-            case .open, .closing: return try nextFrame()
+            case .open, .closing:
+                let event = try nextFrame()
+                // The stream ended while a client waited for its answer: what it sent before has been handed on now.
+                if streamEnded, event == .needsInput { phase = .ended }
+                return event
             case .closed, .failed, .ended:
                 // Section 7.1.7: nothing behind a Close, or a failure, is data.
                 assembler.abandon()
@@ -56,7 +60,8 @@ extension Connection {
 
     /// How many bytes of the current frame can be read straight into the message's memory.
     private var directRemaining: UInt64? {
-        guard case .payload(_, let remaining, _) = decoding, input.isEmpty, !assembler.isCompressed, !assembler.isStreamed,
+        guard case .payload(_, let remaining, _) = decoding, input.isEmpty, assembler.directCount == 0, !assembler.isCompressed,
+            !assembler.isStreamed,
             remaining >= UInt64(configuration.inputBufferSize), phase == .open || phase == .closing
         else { return nil }
         return remaining
@@ -229,7 +234,7 @@ extension Connection {
             decoding = .tail(position: position + consumed)
             return event
         }
-        inflater?.endMessage()
+        try inflater?.endMessage()
         return try endMessage()
     }
 
