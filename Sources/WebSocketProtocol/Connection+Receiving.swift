@@ -16,6 +16,7 @@ extension Connection {
 
     /// Room for the next read, until the next call. A long message that is held whole is read into its own memory at once.
     public mutating func inputBuffer() -> UnsafeMutableRawBufferPointer {
+        payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
         readsDirectly = directRemaining != nil
         if let remaining = directRemaining {
             let wanted = Int(min(remaining, UInt64(max(assembler.held.count, configuration.inputBufferSize))))
@@ -38,6 +39,8 @@ extension Connection {
 
     /// What came of the bytes received; call until it gives `.needsInput`.
     public mutating func next() -> Event {
+        // The memory that it lies in may be given back or moved below.
+        payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
         do throws(ProtocolError) {
             switch phase {
             case .opening: return nextOpening()

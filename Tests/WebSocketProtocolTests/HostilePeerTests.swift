@@ -135,6 +135,24 @@ struct HostilePeerTests {
         #expect(client.receive([]) == [.text("next")])
     }
 
+    @Test("the bytes of an event are gone with the next call, so that none points to memory given back")
+    func payloadEnds() {
+        var client = Peer(.client) { $0.inputBufferSize = 64 }
+        _ = client.receive(frame(2, [UInt8](repeating: 1, count: 5000)) + frame(8), cuts: [5008])
+        #expect(client.connection.payload.byteCount == 0)
+        _ = client.connection.next()
+        #expect(client.connection.payloadBytes.isEmpty)
+        #expect(client.connection.assembler.held.capacity == 0)
+        var reading = Peer(.client)
+        let room = reading.connection.inputBuffer()
+        room.copyBytes(from: text("hi"))
+        reading.connection.received(4, at: 0)
+        #expect(reading.connection.next() == .message(.text))
+        #expect(reading.connection.payload.byteCount == 2)
+        _ = reading.connection.inputBuffer()
+        #expect(reading.connection.payload.byteCount == 0)
+    }
+
     @Test("4.1: a client that floods a server that hasn't answered yet is refused, and its request can't be accepted any more")
     func floodBeforeAnswer() throws {
         var server = server { $0.inputBufferSize = 4096 }
