@@ -259,10 +259,10 @@ extension Connection.BodyLength {
 extension CompressionSettings {
     /// Our side of an agreement.
     init(_ agreement: PermessageDeflateAgreement, role: Role, _ settings: PermessageDeflateSettings?) {
-        let (client, server) = (agreement.clientMaxWindowBits.rawValue, agreement.serverMaxWindowBits.rawValue)
         let (clientResets, serverResets) = (agreement.clientNoContextTakeover, agreement.serverNoContextTakeover)
-        sendWindowBits = role == .client ? client : server
-        receiveWindowBits = role == .client ? server : client
+        // The peer's window stays the largest. Whether zlib notices that a sender reaches beyond a smaller one depends on how the bytes
+        // are cut, and some do: asked for a window of 256 bytes, zlib's own deflate has long taken one of 512 and not said so.
+        sendWindowBits = (role == .client ? agreement.clientMaxWindowBits : agreement.serverMaxWindowBits).rawValue
         sendResets = role == .client ? clientResets : serverResets
         receiveResets = role == .client ? serverResets : clientResets
         level = settings?.level ?? level

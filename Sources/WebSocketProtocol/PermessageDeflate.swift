@@ -4,7 +4,7 @@ import CZlib
 public struct CompressionSettings: Equatable, Sendable {
     /// Base-2 logarithm of the window that we compress with, 8…15.
     public var sendWindowBits = 15
-    /// Base-2 logarithm of the window that the peer compresses with, 8…15.
+    /// Base-2 logarithm of the window that we inflate with, at least the one that the peer compresses with, 8…15.
     public var receiveWindowBits = 15
     /// Whether each message that we send starts from an empty window.
     public var sendResets = false

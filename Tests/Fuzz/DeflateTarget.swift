@@ -4,7 +4,6 @@ func fuzzDeflate(_ bytes: UnsafeRawBufferPointer) {
     guard let first = bytes.first else { return }
     var settings = CompressionSettings()
     settings.sendWindowBits = 8 + Int(first & 7)
-    settings.receiveWindowBits = 8 + Int(first & 7)
     settings.sendResets = first & 8 != 0
     settings.receiveResets = first & 8 != 0
     settings.threshold = 0
