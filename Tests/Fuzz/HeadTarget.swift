@@ -27,7 +27,8 @@ private func checkParser<Head: HTTPHead>(_ parser: HTTPHeadParser<Head>, _ bytes
         // Written and read again it is the same. Blanks that were dropped only make it shorter, but for one behind each colon.
         let roomy = HTTPHeadParser<Head>(limits: HTTPHeadLimits(headSize: 4000, lineLength: 1000, fieldCount: 12))
         let text = serialize(head)
-        let longest = text.split(separator: UInt8(ascii: "\n")).map(\.count).max() ?? 0
+        // But for the first line: a reason phrase in Latin-1 is written as UTF-8.
+        let longest = text.split(separator: UInt8(ascii: "\n")).dropFirst().map(\.count).max() ?? 0
         require(longest <= limits.lineLength + 2, "a line of \(longest) bytes, its CR and the blank behind its colon included")
         text.withUnsafeBytes { requireEqual(parse(roomy, $0, cuts: nil), .complete(head, at: text.count), "a head, written and read") }
     }
