@@ -151,7 +151,8 @@ extension ProtocolError {
         let text = description
         guard text.utf8.count > FrameHeader.maximumControlPayload - 2 else { return text }
         var reason = ""
-        for character in text where reason.utf8.count + character.utf8.count <= FrameHeader.maximumControlPayload - 5 {
+        for character in text {
+            guard reason.utf8.count + character.utf8.count <= FrameHeader.maximumControlPayload - 5 else { break }
             reason.append(character)
         }
         return reason + "…"

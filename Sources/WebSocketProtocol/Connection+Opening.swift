@@ -33,36 +33,39 @@ extension Connection {
 
     /// A server's connection, which waits for a client's request.
     public init(server configuration: Configuration = Configuration(), random: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
-        let l = configuration.headLimits
-        let opening = Opening.requestAwaited(
-            HTTPHeadParser(limits: .init(headSize: l.headSize, lineLength: l.lineLength, fieldCount: l.fieldCount)))
-        self.init(role: .server, opening: opening, configuration: configuration, random: random)
+        let parser = HTTPHeadParser<HTTPRequestHead>(limits: configuration.headLimits)
+        self.init(role: .server, opening: .requestAwaited(parser), configuration: configuration, random: random)
     }
 
     /// Opens the connection to the client that asked (RFC 6455, section 4.2.2).
     ///
     /// - Parameter deflate: our limits and demands where compression may be used; the first of the client's offers that can be met is taken.
-    /// - Precondition: `next()` gave `.requested`, and `subprotocol` is one that the client offered.
+    /// - Returns: whether a client waits for an answer; it may be gone or refused since it asked.
+    /// - Precondition: `subprotocol` is one that the client offered.
+    @discardableResult
     public mutating func accept(
         subprotocol: String? = nil, deflate: PermessageDeflateSettings? = nil, headers: [HTTPHeaders.Field] = []
-    ) {
-        guard case .answerOwed(let handshake) = opening else { preconditionFailure("no client waits for an answer") }
+    ) -> Bool {
+        guard phase == .opening, case .answerOwed(let handshake) = opening else { return false }
         let answer = deflate?.parameters.answer(toOffers: handshake.offeredExtensions)
         let extensions = answer.map { [$0.element] } ?? []
         write(handshake.accept(subprotocol: subprotocol, extensions: extensions, headers: headers))
         acceptedSubprotocol = subprotocol
         acceptedExtensions = extensions
         open(compression: answer.map { CompressionSettings($0.agreement, role: .server, deflate) })
+        return true
     }
 
-    /// Refuses the client that asked, with an HTTP status; the stream ends once that is written.
+    /// Refuses the client that asked, with an HTTP status; the stream ends once that is written. Does nothing where none waits for an answer.
     public mutating func reject(status: Int, reason: StaticString, headers: [HTTPHeaders.Field] = [], body: String) {
+        guard phase == .opening, case .answerOwed = opening else { return }
         refuse(with: ServerHandshake.reject(status: status, reason: reason, headers: headers, body: body))
     }
 
     mutating func nextOpening() -> Event {
         switch opening {
-        case .none, .answerOwed: return .needsInput
+        case .none: return .needsInput
+        case .answerOwed: return waitForAnswer()
         case .responseAwaited(let handshake, let deflate, var parser):
             return nextResponse(handshake, deflate, &parser)
         case .refusalGathered(let refusal, let length):
@@ -153,6 +156,7 @@ extension Connection {
             let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(input.bytes))
             guard case .complete(let head, let consumed) = try parser.consume(bytes) else {
                 input.removeAll()
+                guard !streamEnded else { return refuse(Refusal(.head(parser.endOfInput()))) }
                 opening = .requestAwaited(parser)
                 return .needsInput
             }
@@ -172,6 +176,15 @@ extension Connection {
             refuse(with: ServerHandshake.reject(status: 400, reason: "Bad Request", body: "\(error)\n"))
             return .refused
         }
+    }
+
+    /// A client has to wait for the answer to its request (RFC 6455, section 4.1): one that goes on sending can't fill our memory.
+    private mutating func waitForAnswer() -> Event {
+        guard input.count > configuration.inputBufferSize else { return .needsInput }
+        let error = ServerHandshakeError.dataBeforeAnswer
+        refusal = Refusal(.request(error))
+        refuse(with: error.response)
+        return .refused
     }
 
     private mutating func refuse(with response: [UInt8]) {
@@ -246,10 +259,10 @@ extension Connection.BodyLength {
 extension CompressionSettings {
     /// Our side of an agreement.
     init(_ agreement: PermessageDeflateAgreement, role: Role, _ settings: PermessageDeflateSettings?) {
-        let (client, server) = (agreement.clientMaxWindowBits.rawValue, agreement.serverMaxWindowBits.rawValue)
         let (clientResets, serverResets) = (agreement.clientNoContextTakeover, agreement.serverNoContextTakeover)
-        sendWindowBits = role == .client ? client : server
-        receiveWindowBits = role == .client ? server : client
+        // The peer's window stays the largest. Whether zlib notices that a sender reaches beyond a smaller one depends on how the bytes
+        // are cut, and some do: asked for a window of 256 bytes, zlib's own deflate has long taken one of 512 and not said so.
+        sendWindowBits = (role == .client ? agreement.clientMaxWindowBits : agreement.serverMaxWindowBits).rawValue
         sendResets = role == .client ? clientResets : serverResets
         receiveResets = role == .client ? serverResets : clientResets
         level = settings?.level ?? level

@@ -16,6 +16,7 @@ extension Connection {
 
     /// Room for the next read, until the next call. A long message that is held whole is read into its own memory at once.
     public mutating func inputBuffer() -> UnsafeMutableRawBufferPointer {
+        forgetPayload()
         readsDirectly = directRemaining != nil
         if let remaining = directRemaining {
             let wanted = Int(min(remaining, UInt64(max(assembler.held.count, configuration.inputBufferSize))))
@@ -23,6 +24,11 @@ extension Connection {
         }
         let space = input.spare(atLeast: max(configuration.inputBufferSize - input.count, 1))
         return UnsafeMutableRawBufferPointer(rebasing: space.prefix(configuration.inputBufferSize))
+    }
+
+    private mutating func forgetPayload() {
+        payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
+        batch.removeAll()
     }
 
     /// Takes in `byteCount` bytes that were read into the last `inputBuffer()`.
@@ -38,10 +44,16 @@ extension Connection {
 
     /// What came of the bytes received; call until it gives `.needsInput`.
     public mutating func next() -> Event {
+        // The memory that it lies in may be given back or moved below.
+        forgetPayload()
         do throws(ProtocolError) {
             switch phase {
             case .opening: return nextOpening()
-            case .open, .closing: return collectMessages() ? .messages : try nextFrame()
+            case .open, .closing:
+                let event = collectMessages() ? Event.messages : try nextFrame()
+                // The stream ended while a client waited for its answer: what it sent before has been handed on now.
+                if streamEnded, event == .needsInput { phase = .ended }
+                return event
             case .closed, .failed, .ended:
                 // Section 7.1.7: nothing behind a Close, or a failure, is data.
                 assembler.abandon()
@@ -56,7 +68,8 @@ extension Connection {
 
     /// How many bytes of the current frame can be read straight into the message's memory.
     private var directRemaining: UInt64? {
-        guard case .payload(_, let remaining, _) = decoding, input.isEmpty, !assembler.isCompressed, !assembler.isStreamed,
+        guard case .payload(_, let remaining, _) = decoding, input.isEmpty, assembler.directCount == 0, !assembler.isCompressed,
+            !assembler.isStreamed,
             remaining >= UInt64(configuration.inputBufferSize), phase == .open || phase == .closing
         else { return nil }
         return remaining
@@ -66,7 +79,6 @@ extension Connection {
     /// anything else, or anything wrong, which is left for `nextFrame` to deal with.
     private mutating func collectMessages() -> Bool {
         guard case .header = decoding, !assembler.isInMessage else { return false }
-        batch.removeAll()
         let bytes = input.bytes
         guard let base = bytes.baseAddress else { return false }
         let isMasked = role == .server
@@ -222,7 +234,6 @@ extension Connection {
         let kind = try assembler.finish()
         count(received: Int(clamping: assembler.size))
         if assembler.isStreamed { return .messageEnded(kind) }
-        batch.removeAll()
         batch.append(kind, UnsafeRawBufferPointer(assembler.held.bytes))
         return .messages
     }
@@ -270,7 +281,7 @@ extension Connection {
             decoding = .tail(position: position + consumed)
             return event
         }
-        inflater?.endMessage()
+        try inflater?.endMessage()
         return try endMessage()
     }
 
@@ -299,7 +310,6 @@ extension Connection {
     /// Answers with the ping's own bytes (section 5.5.3). While much output waits only the latest ping is remembered, as that
     /// section allows: a peer that pings and doesn't read can't make us fill our memory.
     private mutating func answerPing(_ payload: UnsafeRawBufferPointer) {
-        guard phase == .open else { return }
         if outbox.count > 1 << 20 {
             keepAlive.postponedPong = Array(payload)
         } else {

@@ -30,7 +30,7 @@ public struct Connection: ~Copyable {
         /// Bytes of the buffer that one read can fill.
         public var inputBufferSize = 128 << 10
         /// Limits on the head of the HTTP request or response.
-        public var headLimits = HTTPHeadParser<HTTPResponseHead>.Limits()
+        public var headLimits = HTTPHeadLimits()
 
         public init() {}
     }

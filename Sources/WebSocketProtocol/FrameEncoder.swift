@@ -5,6 +5,12 @@ enum FrameEncoder {
     static func append(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
         let room = buffer.spare(atLeast: FrameHeader.maximumSize + payload.count)
         guard let base = room.baseAddress else { return }
+        buffer.commit(write(header, payload, to: base))
+    }
+
+    /// Writes a frame at `base`, which has room for 14 bytes more than the payload; gives its size.
+    @inline(__always)
+    static func write(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, to base: UnsafeMutableRawPointer) -> Int {
         let size = write(header, to: base)
         if let source = payload.baseAddress, payload.count > 0 {
             if let key = header.maskKey {
@@ -13,7 +19,7 @@ enum FrameEncoder {
                 (base + size).copyMemory(from: source, byteCount: payload.count)
             }
         }
-        buffer.commit(size + payload.count)
+        return size &+ payload.count
     }
 
     /// Writes `header` at `base`, which has room for 14 bytes; gives its size.

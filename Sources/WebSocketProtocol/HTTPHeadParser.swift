@@ -1,3 +1,18 @@
+/// How large a head may be.
+public struct HTTPHeadLimits: Hashable, Sendable {
+    /// Of the whole head, line ends included, in bytes.
+    public var headSize: Int
+    /// Of one line without its end, in bytes.
+    public var lineLength: Int
+    public var fieldCount: Int
+
+    public init(headSize: Int = 65_536, lineLength: Int = 32_768, fieldCount: Int = 128) {
+        self.headSize = headSize
+        self.lineLength = lineLength
+        self.fieldCount = fieldCount
+    }
+}
+
 /// Reads an HTTP/1 head from bytes that come in arbitrary cuts.
 ///
 /// The grammar is RFC 9112's and strict: a line ends in CR LF, never in LF alone; no blank before a colon; no folded lines; no control
@@ -5,20 +20,6 @@
 /// The error comes at the first byte that is wrong, so a peer that speaks something else is found out at once. A byte that would pass a
 /// limit is refused before it is stored.
 public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
-    public struct Limits: Hashable, Sendable {
-        /// Of the whole head, line ends included, in bytes.
-        public var headSize: Int
-        /// Of one line without its end, in bytes.
-        public var lineLength: Int
-        public var fieldCount: Int
-
-        public init(headSize: Int = 65_536, lineLength: Int = 32_768, fieldCount: Int = 128) {
-            self.headSize = headSize
-            self.lineLength = lineLength
-            self.fieldCount = fieldCount
-        }
-    }
-
     public enum Progress: Equatable, Sendable {
         /// All of the input belongs to the head, which is not complete.
         case needsMore
@@ -46,7 +47,7 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
         case failed(HTTPHeadError)
     }
 
-    private let limits: Limits
+    private let limits: HTTPHeadLimits
     private var state: State
     private var parts = HTTPHeadParts()
     private var text: [UInt8] = []
@@ -54,7 +55,7 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
     private var offset = 0
     private var lineLength = 0
 
-    public init(limits: Limits = Limits()) {
+    public init(limits: HTTPHeadLimits = HTTPHeadLimits()) {
         self.limits = limits
         state = Self.initialState
     }

@@ -113,6 +113,8 @@ public enum ServerHandshakeError: Error, Hashable, Sendable, CustomStringConvert
     case body
     case subprotocols([String])
     case extensions(ExtensionHeader.ParseError)
+    /// More than a little came behind the request, before it was answered.
+    case dataBeforeAnswer
     /// OpenSSL is configured to refuse SHA-1.
     case sha1Unavailable
 
@@ -128,6 +130,7 @@ public enum ServerHandshakeError: Error, Hashable, Sendable, CustomStringConvert
         case .body: "the request has a body, which a handshake can't have"
         case .subprotocols(let values): "Sec-WebSocket-Protocol is \(Self.seen(values)), expected tokens, each once"
         case .extensions(let error): error.description
+        case .dataBeforeAnswer: "the client sent data before its request was answered"
         case .sha1Unavailable: "OpenSSL refuses SHA-1, which the WebSocket handshake is made with"
         }
     }
@@ -143,7 +146,7 @@ public enum ServerHandshakeError: Error, Hashable, Sendable, CustomStringConvert
         case .httpVersion: 505
         case .upgrade, .version: 426
         case .sha1Unavailable: 500
-        case .host, .connection, .key, .body, .subprotocols, .extensions: 400
+        case .host, .connection, .key, .body, .subprotocols, .extensions, .dataBeforeAnswer: 400
         }
     }
 

@@ -2,6 +2,11 @@
 public struct BorrowedMessage {
     public let kind: MessageKind
     public let bytes: UnsafeRawBufferPointer
+
+    public init(kind: MessageKind, bytes: UnsafeRawBufferPointer) {
+        self.kind = kind
+        self.bytes = bytes
+    }
 }
 
 /// The whole messages that one look at the input found; its memory is used again.

@@ -4,7 +4,7 @@ import CZlib
 public struct CompressionSettings: Equatable, Sendable {
     /// Base-2 logarithm of the window that we compress with, 8…15.
     public var sendWindowBits = 15
-    /// Base-2 logarithm of the window that the peer compresses with, 8…15.
+    /// Base-2 logarithm of the window that we inflate with, at least the one that the peer compresses with, 8…15.
     public var receiveWindowBits = 15
     /// Whether each message that we send starts from an empty window.
     public var sendResets = false
@@ -79,8 +79,13 @@ struct Inflater: ~Copyable {
         return (offered - Int(z.pointee.avail_in), room - Int(z.pointee.avail_out))
     }
 
-    /// Ends a message: the window is dropped where the peer starts each message afresh.
-    mutating func endMessage() {
+    /// Ends a message, behind `tail`: the window is dropped where the peer starts each message afresh.
+    ///
+    /// The tail ends an empty block. Where zlib isn't between two blocks now, it took the tail for data of a block that was cut off.
+    mutating func endMessage() throws(ProtocolError) {
+        guard let z = stream?.pointer, z.pointee.data_type & 128 != 0 else {
+            throw .invalidCompressedData("the message ends within a block")
+        }
         if settings.receiveResets { stream = nil }
     }
 

@@ -165,7 +165,7 @@ public final class WebSocket: @unchecked Sendable {
     /// Opens the connection to the client that asked.
     public func accept(subprotocol: String? = nil, deflate: PermessageDeflateSettings? = nil, headers: [HTTPHeaders.Field] = []) {
         dispatchPrecondition(condition: .onQueue(queue))
-        connection.accept(subprotocol: subprotocol, deflate: deflate, headers: headers)
+        guard connection.accept(subprotocol: subprotocol, deflate: deflate, headers: headers) else { return }
         openingDeadline = nil
         mayHoldEvents = true
         onOpen?()

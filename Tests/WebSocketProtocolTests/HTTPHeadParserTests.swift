@@ -22,7 +22,7 @@ import Testing
     }
 
     private func parse(
-        _ bytes: [UInt8], limits: HTTPHeadParser<HTTPResponseHead>.Limits = .init(), cuts: [Int] = []
+        _ bytes: [UInt8], limits: HTTPHeadLimits = .init(), cuts: [Int] = []
     ) throws(HTTPHeadError) -> (head: HTTPResponseHead, consumed: Int)? {
         try parse(bytes, with: HTTPHeadParser(limits: limits), cuts: cuts)
     }

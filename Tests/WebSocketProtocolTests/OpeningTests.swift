@@ -131,6 +131,22 @@ struct OpeningTests {
         #expect(client.receive(Self.response("Sec-WebSocket-Extensions: \(answer)\r\n")) == [.refused])
     }
 
+    @Test("RFC 7692, 7.1.2.1: a server that reaches beyond the window it agreed to is understood, in every cut")
+    func beyondTheWindow() throws {
+        let bits = try #require(PermessageDeflateParameters.WindowBits(8))
+        let settings = PermessageDeflateSettings(parameters: PermessageDeflateParameters(serverMaxWindowBits: bits))
+        var random = SeededGenerator(seed: 11)
+        let half = random.bytes(5000)
+        var server = Peer(.server, compression: CompressionSettings())
+        try (half + half).withUnsafeBytes { try server.connection.send(.binary, $0) }
+        let wire = server.takeWritten()
+        for cuts in [[Int.max], [1], [100, 1, 7]] {
+            var client = try Self.client(deflate: settings)
+            let response = Self.response("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8\r\n")
+            #expect(client.receive(response + wire, cuts: cuts) == [.opened, .message(.binary, half + half)])
+        }
+    }
+
     @Test("4.2.1: a server refuses what is no handshake, and ends the stream")
     func serverRefuses() throws {
         var server = Peer(Connection(server: .init(), random: Peer.knownRandom))

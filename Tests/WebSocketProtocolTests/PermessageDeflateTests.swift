@@ -57,12 +57,13 @@ struct PermessageDeflateTests {
         settings.receiveWindowBits = 8
         var client = Peer(.client, compression: settings)
         var server = Peer(.server, compression: settings)
-        // Repeats at every distance up to 600: a sender that used more than the window would make zlib's inflate fail.
+        // Repeats at every distance up to 600: a sender that used more than the window would make zlib's inflate fail. Byte by byte, for
+        // zlib lets a distance reach back as far as what it has inflated in the same call.
         var random = SeededGenerator(seed: 7)
         for distance in stride(from: 200, through: 600, by: 7) {
             let part = String(random.bytes(distance).map { Character(UnicodeScalar(97 + $0 % 26)) })
             try client.send(part + part)
-            #expect(server.receive(client.takeWritten()) == [.text(part + part)])
+            #expect(server.receive(client.takeWritten(), cuts: [1]) == [.text(part + part)])
         }
     }
 
