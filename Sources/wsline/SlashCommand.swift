@@ -50,7 +50,7 @@ enum SlashCommand: Equatable {
             case .hex: "send bytes given in hexadecimal as a binary message"
             case .base64: "send bytes given in Base64 as a binary message"
             case .file: "send a file's bytes as a binary message, with -t as text"
-            case .save: "save binary messages to PATH (a directory gets a file for each), or show them again"
+            case .save: "save binary messages to PATH, or show them"
             case .status: "show the connection's state, counts and round trip"
             case .quit: "close the connection and quit"
             }
