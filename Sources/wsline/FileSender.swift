@@ -109,7 +109,10 @@ final class FileSender: @unchecked Sendable {
         position += bytes.count
         phase = .checking(validator)
         guard bytes.count < Self.fragmentSize else { return }
-        guard validator.isComplete else { throw notUTF8(at: position) }
+        guard validator.isComplete else {
+            throw SlashFailure(
+                "\(shownPath) ends at byte \(position) within a UTF-8 character, so it can't be sent as text: nothing was sent")
+        }
         position = 0
         phase = .sending
     }

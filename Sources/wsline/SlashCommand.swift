@@ -66,7 +66,7 @@ enum SlashCommand: Equatable {
         if rest.hasPrefix("/") { return .message(String(rest)) }
         let word = rest.prefix { !$0.isWhitespace }
         guard let name = Name(rawValue: String(word)) else {
-            return .wrong(SlashFailure("there is no command /\(word.escaped): /help lists them, //\(word.escaped) sends it as a message"))
+            return .wrong(SlashFailure("there is no command /\(word.escaped): see /help; //\(word.escaped) sends /\(word.escaped)"))
         }
         do throws(SlashFailure) {
             return .command(try command(name, rest[word.endIndex...].dropFirst()))

@@ -25,7 +25,9 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private var signals: SignalWatcher?
     private lazy var input = makeInput()
     private var isOutputBroken = false
-    private var goal: Goal
+    /// Messages received, as far as they count for `--count`.
+    private var received = 0
+    private var isGoalReached = false
     private var isInputOver = false
     private var messagesSentBefore: UInt64 = 0
     private var idleSince = DispatchTime.now()
@@ -35,7 +37,6 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         self.configuration = configuration
         self.diagnostics = diagnostics
         self.url = url
-        goal = Goal(configuration.stop)
         queue = DispatchQueue(label: "wsline.connection")
         output = OutputDescriptor(STDOUT_FILENO, queue: queue)
         presenter = try MessagePresenter(
@@ -70,13 +71,13 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     }
 
     func received(_ kind: MessageKind, _ payload: RawSpan) {
-        guard !goal.isReached else { return }
+        guard !isGoalReached else { return }
         presenter.append(kind, payload, to: &output.buffer)
         messageEnded(kind, payload)
     }
 
     func received(_ part: MessagePart) {
-        guard !goal.isReached else { return }
+        guard !isGoalReached else { return }
         do throws(FileError) {
             try presenter.append(part)
         } catch {
@@ -88,8 +89,9 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     @inline(__always)
     private func messageEnded(_ kind: MessageKind, _ payload: RawSpan) {
+        received &+= 1
         if configuration.echo { echo(kind, payload) }
-        if configuration.stop.hasGoal, goal.takes(kind, payload) { goalReached() }
+        if configuration.stop.hasGoal { checkGoal(kind, payload) }
         if output.backlog > Self.flushSize { flush() }
     }
 
@@ -114,7 +116,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         if closure.failure == nil, closure.code != .abnormal, ExitStatus(closure) == .closedWithError {
             diagnostics.error("the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(closure.reason)"))
         }
-        if goal.isOpen, !session.isEnding, ExitStatus(closure) == .success {
+        if configuration.stop.hasGoal, !isGoalReached, !session.isEnding, ExitStatus(closure) == .success {
             diagnostics.error("the server closed before what was awaited came")
             session.finish(.timeout)
         }
@@ -216,7 +218,16 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         session.finish(.timeout)
     }
 
+    private func checkGoal(_ kind: MessageKind, _ payload: RawSpan) {
+        let stop = configuration.stop
+        if let count = stop.count, received >= count { return goalReached() }
+        guard let until = stop.until, kind == .text else { return }
+        let text = payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        if (try? until.firstMatch(in: text)) != nil { goalReached() }
+    }
+
     private func goalReached() {
+        isGoalReached = true
         input.cancel()
         session.finish(.success)
     }

@@ -8,10 +8,12 @@ struct SlashCommandTests {
     @Test(
         "A line is the command that it says",
         arguments: [
-            ("/help", .help), ("/quit", .quit), ("/status  ", .status), ("/ping", .ping(nil)), ("/ping are you there?", .ping("are you there?")),
+            ("/help", .help), ("/quit", .quit), ("/status  ", .status), ("/ping", .ping(nil)),
+            ("/ping are you there?", .ping("are you there?")),
             ("/pong", .pong("")), ("/pong  x ", .pong(" x ")), ("/close", .close(.normal, reason: "")),
             ("/close 4000", .close(CloseCode(4000), reason: "")), ("/close  1001  see  you ", .close(.goingAway, reason: "see  you")),
-            ("/text /help", .text("/help")), ("/text  two blanks ", .text(" two blanks ")), ("/text", .text("")), ("/text a\nb", .text("a\nb")),
+            ("/text /help", .text("/help")), ("/text  two blanks ", .text(" two blanks ")), ("/text", .text("")),
+            ("/text a\nb", .text("a\nb")),
             ("/hex 00 ff", .binary([0, 255])), ("/base64 AQI=", .binary([1, 2])), ("/file a b.txt", .file(path: "a b.txt", kind: .binary)),
             ("/file -t  notes.txt ", .file(path: "notes.txt", kind: .text)), ("/file ./-t", .file(path: "./-t", kind: .binary)),
             ("/save /tmp/x", .save(path: "/tmp/x")), ("/save off", .save(path: nil)), ("/save ./off", .save(path: "./off")),

@@ -1,4 +1,5 @@
 import LineTerminal
+import TestSupport
 import Testing
 
 @testable import wsline
@@ -28,7 +29,7 @@ struct TerminalCompletionTests {
     @Test("A path is completed name by name; a directory's ends in a slash, a hidden one's dot has to be typed")
     func paths() throws {
         let directory = try TemporaryDirectory()
-        for name in ["alpha.bin", "al ice", ".hidden"] { try directory.write(name, []) }
+        for name in ["alpha.bin", "al ice", ".hidden"] { try directory.write([], to: name) }
         let inner = try TemporaryDirectory()
         let base = directory.path + "/"
         #expect(complete("/file \(base)al") == ["al ice", "alpha.bin"])

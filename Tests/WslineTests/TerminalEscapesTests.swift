@@ -29,13 +29,13 @@ struct TerminalEscapesTests {
         #expect(String(decoding: terminal.transcript, as: UTF8.self).contains("\u{1b}[35mpurple"))
     }
 
-    @Test("Escapes in a refusal's headers and body are shown", arguments: [[], ["-v"]])
-    func refusal(options: [String]) throws {
+    @Test("Escapes in a refusal's headers and body are shown")
+    func refusal() throws {
         let server = try LoopbackServer { connection in
             _ = try connection.receive(through: "\r\n\r\n")
             try connection.send("HTTP/1.1 403 Forbidden\r\nX-Evil: a\u{9b}31mb\r\nContent-Length: 9\r\n\r\n\u{1b}[2Jbody\n")
         }
-        let terminal = try PseudoTerminal.wsline(options + ["ws://127.0.0.1:\(server.port)/"], connects: false)
+        let terminal = try PseudoTerminal.wsline(["ws://127.0.0.1:\(server.port)/"], connects: false)
         #expect(try terminal.waitForExit() == .exited(6))
         let rows = terminal.screen.everything
         #expect(rows.contains(#"< X-Evil: a\u{9b}31mb"#))

@@ -110,36 +110,23 @@ extension PseudoTerminal {
     func enter(_ line: String, until row: String) throws { try enter(line) { $0 == row } }
 }
 
-/// A directory of the test's own, gone with the value.
-final class TemporaryDirectory {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/wsline-terminal-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw TestFailure("mkdtemp: errno \(errno)") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { removeAll(in: path) }
-
+extension TemporaryDirectory {
     @discardableResult
-    func write(_ name: String, _ bytes: some Collection<UInt8>) throws -> String {
-        let file = path + "/" + name
-        let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        guard descriptor >= 0 else { throw TestFailure("open \(file): errno \(errno)") }
+    func write(_ bytes: [UInt8], to name: String) throws -> String {
+        let descriptor = open(file(name), O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        guard descriptor >= 0 else { throw TestFailure("open \(file(name)): errno \(errno)") }
         defer { close(descriptor) }
-        let bytes = Array(bytes)
         var written = 0
         while written < bytes.count {
             let count = bytes[written...].withUnsafeBytes { systemWrite(descriptor, $0) }
-            guard count > 0 else { throw TestFailure("write \(file): errno \(errno)") }
+            guard count > 0 else { throw TestFailure("write \(file(name)): errno \(errno)") }
             written += count
         }
-        return file
+        return file(name)
     }
 
     func read(_ name: String) -> [UInt8]? {
-        let descriptor = open(path + "/" + name, O_RDONLY)
+        let descriptor = open(file(name), O_RDONLY)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -147,20 +134,10 @@ final class TemporaryDirectory {
         while case let count = buffer.withUnsafeMutableBytes({ systemRead(descriptor, $0) }), count > 0 { bytes += buffer[..<count] }
         return bytes
     }
-
-    private func removeAll(in directory: String) {
-        if let stream = opendir(directory) {
-            while let entry = readdir(stream) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-                guard name != ".", name != ".." else { continue }
-                if unlink(directory + "/" + name) != 0 { removeAll(in: directory + "/" + name) }
-            }
-            closedir(stream)
-        }
-        rmdir(directory)
-    }
 }
 
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int { write(descriptor, bytes.baseAddress, bytes.count) }
 
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawBufferPointer) -> Int { read(descriptor, bytes.baseAddress, bytes.count) }
+private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawBufferPointer) -> Int {
+    read(descriptor, bytes.baseAddress, bytes.count)
+}

@@ -40,7 +40,7 @@ struct TerminalSessionTests {
     @Test("A long line with wide characters survives a message every 10 ms, and the screen is right at each step")
     func halfTypedLine() throws {
         let server = try tickingServer()
-        let terminal = try PseudoTerminal.wsline([server.url], connects: false)
+        let terminal = try PseudoTerminal.wsline([server.url])
         let pieces = (0..<30).map { "\($0)-漢字éx".padded(to: 9) }
         var typed = ""
         for piece in pieces {
@@ -93,7 +93,7 @@ struct TerminalSessionTests {
 
     @Test("A server faster than the terminal has to wait, and nothing is lost")
     func backpressure() throws {
-        let count = 4000
+        let count = 1200
         let server = try TerminalServer { socket, _, _ in
             let filler = String(repeating: "x", count: 1000)
             for number in 0..<count { try socket.send("\(number) \(filler)") }
@@ -112,7 +112,7 @@ struct TerminalSessionTests {
     func history() throws {
         let server = try TerminalServer()
         let directory = try TemporaryDirectory()
-        let path = directory.path + "/state/history"
+        let path = directory.file("history")
         let first = try PseudoTerminal.wsline([server.url], history: path)
         try first.enter("remember me", until: "< remember me")
         try first.enter("/mistake") { $0.hasPrefix("wsline: there is no command /mistake") }

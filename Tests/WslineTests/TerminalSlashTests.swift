@@ -44,7 +44,7 @@ struct TerminalSlashTests {
     func mistakes() throws {
         let server = try TerminalServer()
         let terminal = try PseudoTerminal.wsline([server.url])
-        try terminal.enter("/nope") { $0 == "wsline: there is no command /nope: /help lists them, //nope sends it as a message" }
+        try terminal.enter("/nope") { $0 == "wsline: there is no command /nope: see /help; //nope sends /nope" }
         try terminal.enter("/close soon", until: "wsline: usage: /close [CODE [REASON]]")
         try terminal.enter("/file /nonexistent/x") { $0 == #"wsline: can't open "/nonexistent/x": no such file or directory"# }
         try terminal.enter("still here", until: "< still here")
@@ -57,11 +57,12 @@ struct TerminalSlashTests {
         let terminal = try PseudoTerminal.wsline([server.url])
         terminal.type("/close 4000 so long\r")
         #expect(try terminal.waitForExit() == .exited(0))
-        #expect(terminal.screen.everything.last == #"Disconnected (code: 4000, reason: "so long"): private use"#)
+        #expect(terminal.screen.everything.last == #"Disconnected (code: 4000, reason: ""): private use"#)
         let other = try PseudoTerminal.wsline([server.url])
         other.type("/quit\r")
         #expect(try other.waitForExit() == .exited(0))
         try other.wait { _ in server.closures.map(\.code) == [CloseCode(4000), .normal] }
+        #expect(server.closures.first?.reason == "so long")
     }
 
     @Test("/status tells the state, what was agreed on and the counts")
@@ -86,12 +87,12 @@ struct TerminalSlashTests {
     func file() throws {
         let server = try TerminalServer { socket, kind, bytes in try socket.send("got \(bytes.count) \(kind)") }
         let directory = try TemporaryDirectory()
-        let path = try directory.write("a file.txt", "grüße\n".utf8)
+        let path = try directory.write("grüße\n", to: "a file.txt")
         let terminal = try PseudoTerminal.wsline([server.url], environment: ["HOME": directory.path], columns: 120)
         try terminal.enter("/file \(path)", until: "< got 8 binary")
         #expect(terminal.screen.everything.contains("sent 8 bytes of \"\(path)\""))
         try terminal.enter("/file -t ~/a file.txt", until: "< got 8 text")
-        try directory.write("empty", [])
+        try directory.write([], to: "empty")
         try terminal.enter("/file ~/empty", until: "< got 0 binary")
     }
 
@@ -100,7 +101,7 @@ struct TerminalSlashTests {
         let server = try TerminalServer { socket, _, bytes in try socket.send("got \(bytes.count)") }
         let directory = try TemporaryDirectory()
         let bytes = (0..<5_000_001).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
-        let path = try directory.write("large", bytes)
+        let path = try directory.write(bytes, to: "large")
         let terminal = try PseudoTerminal.wsline([server.url], columns: 120)
         try terminal.enter("/file \(path)", until: "< got 5000001")
         #expect(server.received.first?.bytes == bytes)
@@ -111,7 +112,7 @@ struct TerminalSlashTests {
     func fileInTheWay() throws {
         let server = try TerminalServer(onOpen: { $0.pauseReading() })
         let directory = try TemporaryDirectory()
-        let path = try directory.write("large", [UInt8](repeating: 7, count: 64 << 20))
+        let path = try directory.write([UInt8](repeating: 7, count: 64 << 20), to: "large")
         let terminal = try PseudoTerminal.wsline(["--close-timeout", "0.2", server.url], columns: 160)
         terminal.type("/file \(path)\r")
         try terminal.enter("hello") { $0.contains("is still being sent (") }
@@ -126,11 +127,13 @@ struct TerminalSlashTests {
     func fileNotUTF8() throws {
         let server = try TerminalServer()
         let directory = try TemporaryDirectory()
-        let early = try directory.write("early", [0x61, 0xff])
-        let late = try directory.write("late", [UInt8](repeating: 0x61, count: 2_000_000) + [0xc3])
+        let early = try directory.write([0x61, 0xff], to: "early")
+        let late = try directory.write([UInt8](repeating: 0x61, count: 2_000_000) + [0xff], to: "late")
         let terminal = try PseudoTerminal.wsline([server.url], columns: 120)
         try terminal.enter("/file -t \(early)") { $0.hasSuffix("isn't UTF-8 at byte 2, so it can't be sent as text: nothing was sent") }
         try terminal.enter("/file -t \(late)") { $0.contains("isn't UTF-8 at byte 2000001") }
+        let cut = try directory.write([0x61, 0xc3], to: "cut")
+        try terminal.enter("/file -t \(cut)") { $0.contains("ends at byte 2 within a UTF-8 character") }
         try terminal.enter("/file /dev/zero", until: #"wsline: can't send "/dev/zero": it is not a file"#)
         try terminal.enter("ok", until: "< ok")
         #expect(server.texts == ["ok"])
@@ -156,7 +159,7 @@ struct TerminalSlashTests {
     func completion() throws {
         let server = try TerminalServer { socket, _, bytes in try socket.send("got \(bytes.count)") }
         let directory = try TemporaryDirectory()
-        try directory.write("picture.png", [1, 2, 3])
+        try directory.write([1, 2, 3], to: "picture.png")
         let terminal = try PseudoTerminal.wsline([server.url], columns: 120)
         terminal.type("/fi\t\(directory.path)/pi\t\r")
         try terminal.wait { $0.rows.contains("< got 3") && $0.rows.contains("> /file \(directory.path)/picture.png") }
