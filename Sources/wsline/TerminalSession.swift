@@ -30,6 +30,8 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     /// What one read brought, until it is handed to the printer.
     private var pending: [UInt8] = []
     private var hasOpened = false
+    /// Whether the present connection has been open, and its end is news.
+    private var isConnected = false
     private var signals: SignalWatcher?
     private lazy var session = ClientSession(
         configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: { [unowned self] in end($0) })
@@ -157,6 +159,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         commands.opened()
         if !hasOpened { begun.signal() }
         hasOpened = true
+        isConnected = true
     }
 
     func received(_ kind: MessageKind, _ payload: RawSpan) {
@@ -206,10 +209,11 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         presenter.closed(closure, into: &pending)
         flush()
         commands.closed()
-        if hasOpened, !configuration.output.quiet, !configuration.output.isJSON {
+        if isConnected, !configuration.output.quiet, !configuration.output.isJSON {
             console.notice(
                 #"Disconnected (code: \#(closure.code.rawValue), reason: "\#(onOneLine(closure.reason))"): \#(closure.code.name)"#)
         }
+        isConnected = false
         if goal.isOpen, !session.isEnding, ExitStatus(closure) == .success {
             console.error("the server closed before what was awaited came")
             session.finish(.timeout)
