@@ -115,7 +115,7 @@ public final class LineEditor: @unchecked Sendable {
         TerminalModes.restore()
     }
 
-    /// Ends the read that is going on, or else the next one, with `.stopped`. From any thread.
+    /// Ends the read that is going on, or else the next one, with `.stopped`; a half-typed line stays on the screen. From any thread.
     public func stop() {
         isStopped.store(true, ordering: .releasing)
         pipe.wake(.stop)

@@ -134,7 +134,14 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
                     reportsHistory = false
                 }
                 queue.sync { entered(line) }
-            case .interrupt, .endOfInput: queue.sync { quit() }
+            case .interrupt: queue.sync { quit() }
+            case .endOfInput:
+                // A terminal that is gone gives nothing else: the closing handshake has its time all the same.
+                if queue.sync(execute: { session.isEnding }) {
+                    _ = begun.wait(timeout: .now() + .milliseconds(100))
+                } else {
+                    queue.sync { quit() }
+                }
             case .stopped: leave(editor)
             }
             if progress.withLock({ $0.status != nil }) { leave(editor) }

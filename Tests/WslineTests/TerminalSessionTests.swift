@@ -25,6 +25,15 @@ struct TerminalSessionTests {
         #expect(try terminal.waitForExit() == .exited(0))
     }
 
+    @Test("What is typed before the connection is open is sent once it is")
+    func typedAhead() throws {
+        let server = try TerminalServer()
+        let terminal = try PseudoTerminal.wsline([server.url], connects: false)
+        terminal.type("early\rhalf")
+        try terminal.wait { $0.everything.contains("< early") && $0.rows.contains("> half") }
+        #expect(server.texts == ["early"])
+    }
+
     /// Sends a numbered message every ten milliseconds from the start on.
     private func tickingServer() throws -> TerminalServer {
         try TerminalServer(handler: { _, _, _ in }, onOpen: { socket in Self.tick(0, on: socket) })

@@ -14,9 +14,10 @@ struct TerminalSlashTests {
         for command in ["/help", "/ping", "/pong", "/close", "/text", "/hex", "/base64", "/file", "/save", "/status", "/quit"] {
             #expect(rows.contains { $0.hasPrefix(command + " ") })
         }
-        // The command typed, eleven rows, and one on the doubled slash: none is wrapped.
-        #expect(rows.count(where: { $0.hasPrefix("/") }) == 11)
-        #expect(rows.suffix(13).first?.hasPrefix("/help ") == true)
+        // Eleven rows below the command typed, and one on the doubled slash: none is wrapped.
+        let typed = rows.firstIndex(of: "> /help") ?? 0
+        #expect(rows[(typed + 1)...].prefix(11).allSatisfy { $0.hasPrefix("/") })
+        #expect(rows[(typed + 1)...].dropFirst(11).first?.hasPrefix("A message that begins with /") == true)
     }
 
     @Test("/ping tells the round trip of its pong")
