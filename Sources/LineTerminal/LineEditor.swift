@@ -115,7 +115,7 @@ public final class LineEditor: @unchecked Sendable {
         TerminalModes.restore()
     }
 
-    /// Ends the read that is going on, or else the next one, with `.stopped`. From any thread.
+    /// Ends the read that is going on, or else the next one, with `.stopped`; a half-typed line stays on the screen. From any thread.
     public func stop() {
         isStopped.store(true, ordering: .releasing)
         pipe.wake(.stop)
@@ -152,9 +152,13 @@ public final class LineEditor: @unchecked Sendable {
             let hasLine = el_wgets(engine.handle, &count) != nil && count > 0
             switch ending {
             case .cleared: write(display.erase())
-            case .stopped, .interrupt, .endOfInput:
+            case .stopped:
+                // A half-typed line stays to be seen.
+                write(engine.isEmpty ? display.erase() : display.finish())
+                return .stopped
+            case .interrupt, .endOfInput:
                 write(display.erase())
-                return ending == .stopped ? .stopped : ending == .interrupt ? .interrupt : .endOfInput
+                return ending == .interrupt ? .interrupt : .endOfInput
             case nil:
                 guard hasLine else {
                     write(display.erase())

@@ -436,9 +436,12 @@ public final class WebSocket: @unchecked Sendable {
             onError?(.openingTimedOut)
             return finish()
         }
+        let wasClosing = connection.readyState == .closing
         batchDepth += 1
         rare(connection.tick(at: now))
         batchDepth -= 1
+        // The peer had its time to close. What it doesn't read must not keep us: a Close behind it will not leave either.
+        if wasClosing, connection.readyState == .closed { return finish() }
         settle()
     }
 

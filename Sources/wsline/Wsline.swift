@@ -26,9 +26,19 @@ enum Wsline {
 
     private static func run(_ configuration: Configuration) -> Never {
         let diagnostics = makeDiagnostics(configuration.output)
+        var configuration = configuration
+        do throws(UsageFailure) {
+            try configuration.askForPassphrase()
+        } catch {
+            diagnostics.error(error.message)
+            exit(error.status.rawValue)
+        }
         do throws(FileError) {
             switch configuration.mode {
             case .connect(let url):
+                if TerminalSession.suits(configuration) {
+                    try TerminalSession(configuration, url: url, diagnostics: diagnostics).run()
+                }
                 try StreamSession(configuration, url: url, diagnostics: diagnostics).run()
             case .listen, .demo: fatalError()
             }
@@ -40,12 +50,21 @@ enum Wsline {
 
     /// The voice on standard error: filtered and coloured where that is a terminal.
     private static func makeDiagnostics(_ options: OutputOptions) -> Diagnostics {
-        let isTerminal = isatty(STDERR_FILENO) == 1
+        Diagnostics(options, isTerminal: isatty(STDERR_FILENO) == 1)
+    }
+}
+
+extension Diagnostics {
+    /// A voice that is filtered and coloured where a terminal hears it.
+    convenience init(
+        _ options: OutputOptions, level: Level? = nil, isTerminal: Bool,
+        write: @escaping Sink = { Diagnostics.write($0, to: STDERR_FILENO) }
+    ) {
         let style = Style(noColorOption: options.noColor, environment: environmentVariables(), isTerminal: isTerminal)
         let filters = isTerminal && !options.allowEscapes
-        return Diagnostics(
-            level: Diagnostics.Level(options), filter: { filters ? EscapeFilter.filter($0) : $0 },
-            style: { style.apply(Style.Role($0), $1) })
+        self.init(
+            level: level ?? Level(options), filter: { filters ? EscapeFilter.filter($0) : $0 }, style: { style.apply(Style.Role($0), $1) },
+            write: write)
     }
 }
 

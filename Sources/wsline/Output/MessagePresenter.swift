@@ -141,9 +141,20 @@ struct MessagePresenter {
     mutating func closed(_ closure: Closure, into output: inout [UInt8]) { events?.close(closure, to: &output) }
 
     private func quoted(_ payload: RawSpan) -> String {
-        payload.byteCount == 0 ? "" : payload.withUnsafeBytes { " \"\(String(decoding: $0, as: UTF8.self))\"" }
+        payload.byteCount == 0 ? "" : payload.withUnsafeBytes { " \"\(onOneLine(String(decoding: $0, as: UTF8.self)))\"" }
     }
 }
 
 /// Nanoseconds as milliseconds for people: `0.34 ms`.
 func milliseconds(_ nanoseconds: UInt64) -> String { "\((Double(nanoseconds) / 10_000).rounded() / 100) ms" }
+
+/// Text of the peer's for the middle of a line: what would begin a new one is written as an escape, so that it can't look like a line of ours.
+func onOneLine(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "") { result, scalar in
+        switch scalar {
+        case "\n": result += "\\x0a"
+        case "\r": result += "\\x0d"
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+}

@@ -1,0 +1,178 @@
+import WebSocketProtocol
+import WebSocketTransport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Sends a file as one message, in fragments where it is large: memory stays bounded whatever its size, and a slow server makes it wait.
+///
+/// A file that is to be text is read twice: nothing of it is sent before all of it is known to be UTF-8. Work is done in slices on the
+/// connection's queue, so that what arrives meanwhile has its turn.
+final class FileSender: @unchecked Sendable {
+    // Invariant: used on the socket's queue only.
+
+    /// All of it has been handed to the connection, or it can't be; not called once cancelled. Never called from within `init`.
+    var onEnd: ((Result<String, SlashFailure>) -> Void)?
+
+    private enum Phase {
+        case checking(UTF8Validator)
+        case sending
+        case over
+    }
+
+    private let path: String
+    private let kind: MessageKind
+    private let socket: WebSocket
+    private let descriptor: Int32
+    private let size: Int
+    private var position = 0
+    private var phase: Phase
+    private var isScheduled = false
+    private var isWorking = false
+
+    /// A file up to this size is one frame.
+    private static let largestFrame = 1 << 20
+    private static let fragmentSize = 256 << 10
+    /// How many reads one turn on the queue does.
+    private static let mostReads = 16
+
+    /// - Throws: what is wrong with the file.
+    init(_ path: String, as kind: MessageKind, on socket: WebSocket) throws(SlashFailure) {
+        (self.path, self.kind, self.socket) = (path, kind, socket)
+        // Without O_NONBLOCK, opening a FIFO that nobody writes to would wait.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw SlashFailure(FileError(.open, path).description) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            throw SlashFailure("can't send \(path.quoted): it is not a file")
+        }
+        size = Int(status.st_size)
+        phase = kind == .text ? .checking(UTF8Validator()) : .sending
+    }
+
+    deinit { close(descriptor) }
+
+    var shownPath: String { path.quoted }
+
+    /// How much of it has been sent.
+    var progress: String {
+        if case .checking = phase { return "none of \(plural(UInt64(size), "byte"))" }
+        return "\(position) of \(plural(UInt64(size), "byte"))"
+    }
+
+    /// Goes on; called at first and whenever the connection has room again.
+    func resume() {
+        guard !isScheduled, !isWorking else { return }
+        isScheduled = true
+        socket.queue.async { [self] in
+            isScheduled = false
+            turn()
+        }
+    }
+
+    func cancel() { phase = .over }
+
+    // MARK: Working
+
+    private func turn() {
+        isWorking = true
+        defer { isWorking = false }
+        do throws(SlashFailure) {
+            for _ in 0..<Self.mostReads {
+                switch phase {
+                case .over: return
+                case .checking(let validator): try check(validator)
+                case .sending:
+                    // The connection's drain resumes.
+                    if socket.isCongested { return }
+                    try sendNext()
+                }
+            }
+        } catch {
+            return end(.failure(error))
+        }
+        isWorking = false
+        resume()
+    }
+
+    private func check(_ validator: UTF8Validator) throws(SlashFailure) {
+        var validator = validator
+        let bytes = try read(Self.fragmentSize)
+        let wrong = bytes.withUnsafeBytes { validator.consume($0) }
+        if let wrong { throw notUTF8(at: position + wrong) }
+        position += bytes.count
+        phase = .checking(validator)
+        guard bytes.count < Self.fragmentSize else { return }
+        guard validator.isComplete else {
+            throw SlashFailure(
+                "\(shownPath) ends at byte \(position) within a UTF-8 character, so it can't be sent as text: nothing was sent")
+        }
+        position = 0
+        phase = .sending
+    }
+
+    private func notUTF8(at offset: Int) -> SlashFailure {
+        SlashFailure("\(shownPath) isn't UTF-8 at byte \(offset + 1), so it can't be sent as text: nothing was sent")
+    }
+
+    private func sendNext() throws(SlashFailure) {
+        let isWhole = size <= Self.largestFrame
+        let wanted = isWhole ? size : min(Self.fragmentSize, size - position)
+        let bytes = try read(wanted)
+        // What was cut off since, or written behind the size at the start, isn't part of the message.
+        let isFinal = isWhole || bytes.count < wanted || position + bytes.count == size
+        do {
+            try bytes.withUnsafeBytes { buffer in
+                if isWhole {
+                    try socket.send(kind, buffer)
+                } else {
+                    try socket.perform { connection in try connection.sendFragment(kind, buffer, isFinal: isFinal) }
+                }
+            }
+        } catch {
+            throw SlashFailure("sending \(shownPath) stopped after \(progress): \(error)")
+        }
+        position += bytes.count
+        if isFinal { end(.success("sent \(plural(UInt64(position), "byte")) of \(shownPath)")) }
+    }
+
+    private func end(_ result: Result<String, SlashFailure>) {
+        guard !isOver else { return }
+        phase = .over
+        onEnd?(result)
+    }
+
+    private var isOver: Bool {
+        if case .over = phase { true } else { false }
+    }
+
+    /// Up to `count` bytes from `position` on: fewer at the file's end.
+    private func read(_ count: Int) throws(SlashFailure) -> [UInt8] {
+        var failure: Int32?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count, let base = buffer.baseAddress {
+                let got = pread(descriptor, base + filled, count - filled, off_t(position + filled))
+                if got < 0, errno == EINTR { continue }
+                if got < 0 { failure = errno }
+                guard got > 0 else { return }
+                filled += got
+            }
+        }
+        if let failure { throw unreadable(failure) }
+        return bytes
+    }
+
+    /// Half a message can't be taken back: the connection has to go with it.
+    private func unreadable(_ code: Int32) -> SlashFailure {
+        var isBegun = false
+        if case .sending = phase { isBegun = position > 0 }
+        if isBegun { try? socket.close(.internalError, reason: "the rest of a message is lost") }
+        return SlashFailure("can't read \(shownPath): \(String(cString: strerror(code)))" + (isBegun ? "; the connection is closed" : ""))
+    }
+}

@@ -1,0 +1,26 @@
+import WebSocketProtocol
+
+/// Counts the messages that `--count` and `--until` wait for.
+struct Goal {
+    private let stop: StopOptions
+    private var received = 0
+    private(set) var isReached = false
+
+    init(_ stop: StopOptions) { self.stop = stop }
+
+    /// Whether something is awaited that has not come.
+    var isOpen: Bool { stop.hasGoal && !isReached }
+
+    /// Takes note of a message; true for the one that was awaited.
+    mutating func takes(_ kind: MessageKind, _ payload: RawSpan) -> Bool {
+        guard isOpen else { return false }
+        received += 1
+        if let count = stop.count, received >= count {
+            isReached = true
+        } else if let until = stop.until, kind == .text {
+            let text = payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+            isReached = (try? until.firstMatch(in: text)) != nil
+        }
+        return isReached
+    }
+}

@@ -1,0 +1,315 @@
+import Dispatch
+import LineTerminal
+import Synchronization
+import WebSocketProtocol
+import WebSocketTransport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A conversation at a terminal: the main thread reads lines through the editor, the connection's queue prints what arrives above them.
+final class TerminalSession: SessionFrontend, @unchecked Sendable {
+    // Invariant: used on `queue` only, but for `run` and what it says, which is the main thread's.
+
+    private let configuration: Configuration
+    private let queue: DispatchQueue
+    private let url: WebSocketURL
+    private let printer = TerminalPrinter()
+    /// The program's voice; on the printer where standard error is this terminal.
+    private let diagnostics: Diagnostics
+    /// The session's own voice, on the terminal wherever standard error goes.
+    private let console: Diagnostics
+    private let filters: Bool
+    private var presenter: MessagePresenter
+    private var goal: Goal
+    /// What one read brought, until it is handed to the printer.
+    private var pending: [UInt8] = []
+    private var hasOpened = false
+    /// Whether the present connection has been open, and its end is news.
+    private var isConnected = false
+    private var signals: SignalWatcher?
+    private lazy var session = ClientSession(
+        configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: { [unowned self] in end($0) })
+    private lazy var commands = makeCommands()
+
+    /// What the two threads tell each other.
+    private struct Progress {
+        var editor: LineEditor?
+        /// Set once the run is over.
+        var status: ExitStatus?
+    }
+
+    private let progress = Mutex(Progress())
+    /// Signalled when the connection is open for the first time, and when the run is over.
+    private let begun = DispatchSemaphore(value: 0)
+
+    /// Whether a configuration asks for a conversation, and there is a terminal to have it at.
+    static func suits(_ configuration: Configuration) -> Bool {
+        let input = configuration.input
+        return input.execute.isEmpty && !input.isJSON && input.split == .line && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+    }
+
+    init(_ configuration: Configuration, url: WebSocketURL, diagnostics: Diagnostics) throws(FileError) {
+        self.configuration = configuration
+        self.diagnostics = diagnostics
+        self.url = url
+        queue = DispatchQueue(label: "wsline.connection")
+        goal = Goal(configuration.stop)
+        let output = configuration.output
+        filters = !output.allowEscapes
+        let printer = printer
+        console = Diagnostics(output, level: .normal, isTerminal: true) { printer.enqueue($0) }
+        if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { printer.enqueue($0) } }
+        let style = Style(noColorOption: output.noColor, environment: environmentVariables(), isTerminal: true)
+        presenter = try MessagePresenter(output, url: url, isTerminal: true, style: style, diagnostics: console)
+    }
+
+    // MARK: The main thread
+
+    /// Runs until the process exits. On the main thread.
+    func run() -> Never {
+        Self.leaveSignalsToDispatch()
+        queue.sync { signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) } }
+        printer.onDrained { [weak self] in
+            guard let self else { return }
+            queue.async { self.resumeReading() }
+        }
+        session.start()
+        begun.wait()
+        if let status = progress.withLock({ $0.status }) { exit(status.rawValue) }
+        do {
+            read(with: try makeEditor())
+        } catch {
+            console.error("\(error)")
+            exit(ExitStatus.localIO.rawValue)
+        }
+    }
+
+    /// A signal that is ignored and not blocked is dropped by the kernel before Dispatch can see it; its own threads block all of them.
+    private static func leaveSignalsToDispatch() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, signal) }
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+    }
+
+    private func makeEditor() throws -> LineEditor {
+        let environment = environmentVariables()
+        let style = Style(noColorOption: configuration.output.noColor, environment: environment, isTerminal: true)
+        var editing = LineEditor.Configuration(prompt: Prompt("> ", style: style), environment: environment)
+        editing.complete = CommandCompletion.complete
+        let editor = try LineEditor(editing, history: openHistory(environment), printer: printer)
+        let isOver = progress.withLock { progress in
+            progress.editor = editor
+            return progress.status != nil
+        }
+        if isOver { editor.stop() }
+        return editor
+    }
+
+    private func openHistory(_ environment: [String: String]) -> History {
+        let options = configuration.terminal
+        guard options.keepsHistory, let path = options.historyFile ?? History.defaultPath(environment: environment) else {
+            return History()
+        }
+        let (history, failure) = History.open(path: path)
+        if let failure { console.notice("\(failure)") }
+        return history
+    }
+
+    private func read(with editor: LineEditor) -> Never {
+        var reportsHistory = true
+        while true {
+            switch editor.readLine() {
+            case .line(let line):
+                do {
+                    try editor.addHistory(line)
+                } catch {
+                    if reportsHistory { console.notice("\(error)") }
+                    reportsHistory = false
+                }
+                queue.sync { entered(line) }
+            case .interrupt: queue.sync { quit() }
+            case .endOfInput:
+                // A terminal that is gone gives nothing else: the closing handshake has its time all the same.
+                if queue.sync(execute: { session.isEnding }) {
+                    _ = begun.wait(timeout: .now() + .milliseconds(100))
+                } else {
+                    queue.sync { quit() }
+                }
+            case .stopped: leave(editor)
+            }
+            if progress.withLock({ $0.status != nil }) { leave(editor) }
+            // Nothing can be said any more: no prompt asks for it.
+            if queue.sync(execute: { session.isEnding }) { editor.prompt = Prompt("") }
+        }
+    }
+
+    private func leave(_ editor: LineEditor) -> Never {
+        editor.close()
+        printer.flush()
+        exit((progress.withLock { $0.status } ?? .failure).rawValue)
+    }
+
+    // MARK: Events
+
+    func opened(_ socket: WebSocket) {
+        socket.stream(.binary, presenter.streamsBinary)
+        presenter.opened(socket, into: &pending)
+        if !configuration.output.quiet, !configuration.output.isJSON { console.notice("Connected (press CTRL+C to quit)") }
+        flush()
+        commands.opened()
+        if !hasOpened { begun.signal() }
+        hasOpened = true
+        isConnected = true
+    }
+
+    func received(_ kind: MessageKind, _ payload: RawSpan) {
+        guard !goal.isReached else { return }
+        presenter.append(kind, payload, to: &pending)
+        messageEnded(kind, payload)
+    }
+
+    func received(_ part: MessagePart) {
+        guard !goal.isReached else { return }
+        do throws(FileError) {
+            try presenter.append(part)
+        } catch {
+            console.error(error.description)
+            return session.finish(error.exitStatus)
+        }
+        if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
+    }
+
+    private func messageEnded(_ kind: MessageKind, _ payload: RawSpan) {
+        if configuration.echo { echo(kind, payload) }
+        if goal.takes(kind, payload) { session.finish(.success) }
+        if pending.count > Self.flushSize { flush() }
+    }
+
+    func receivedPing(_ payload: RawSpan) { presenter.ping(payload, into: &pending) }
+
+    func receivedPong(_ payload: RawSpan, roundTrip: UInt64?) {
+        presenter.pong(payload, roundTrip: roundTrip, into: &pending)
+        commands.receivedPong(payload, roundTrip: roundTrip)
+    }
+
+    func batchEnded() { flush() }
+
+    func drained() {
+        resumeReading()
+        commands.drained()
+    }
+
+    func failed(_ error: WebSocketError) {
+        presenter.failed(error, into: &pending)
+        flush()
+    }
+
+    func closed(_ closure: Closure) {
+        presenter.abandonPart()
+        presenter.closed(closure, into: &pending)
+        flush()
+        commands.closed()
+        if isConnected, !configuration.output.quiet, !configuration.output.isJSON {
+            console.notice(
+                #"Disconnected (code: \#(closure.code.rawValue), reason: "\#(onOneLine(closure.reason))"): \#(closure.code.name)"#)
+        }
+        isConnected = false
+        if goal.isOpen, !session.isEnding, ExitStatus(closure) == .success {
+            console.error("the server closed before what was awaited came")
+            session.finish(.timeout)
+        }
+    }
+
+    /// The editor's thread writes what the printer still has before it leaves.
+    func finishOutput(_ done: @escaping () -> Void) {
+        flush()
+        done()
+    }
+
+    // MARK: Output
+
+    private static let flushSize = 128 << 10
+
+    private func flush() {
+        guard !pending.isEmpty else { return }
+        if !printer.enqueue(pending) { session.socket?.pauseReading() }
+        pending.removeAll(keepingCapacity: pending.capacity <= 4 * Self.flushSize)
+    }
+
+    /// Reading goes on when neither the terminal nor, for `--echo`, the server has to catch up first.
+    private func resumeReading() {
+        guard let socket = session.socket, !printer.isAboveHighWater, !(configuration.echo && socket.isCongested) else { return }
+        socket.resumeReading()
+    }
+
+    private func echo(_ kind: MessageKind, _ payload: RawSpan) {
+        guard let socket = session.socket, socket.readyState == .open else { return }
+        do {
+            try payload.withUnsafeBytes { try socket.send(kind, $0) }
+        } catch {
+            console.error("a message was not echoed: \(error)")
+        }
+        if socket.isCongested { socket.pauseReading() }
+    }
+
+    // MARK: Input
+
+    private func makeCommands() -> SlashInterpreter {
+        let commands = SlashInterpreter(
+            url: url, encoding: configuration.input.encoding, showsPings: configuration.output.showsPings)
+        commands.reply = { [console] in console.notice($0) }
+        commands.failed = { [console] in console.error($0) }
+        commands.quit = { [unowned self] in if !session.isEnding { quit() } }
+        commands.save = { [unowned self] (path: String?) throws(FileError) in
+            try presenter.save(to: path)
+            session.socket?.stream(.binary, presenter.streamsBinary)
+        }
+        return commands
+    }
+
+    private func entered(_ line: String) {
+        do throws(SlashFailure) {
+            try commands.run(line, on: session.socket)
+        } catch {
+            console.error("\(error)")
+        }
+    }
+
+    // MARK: Ending
+
+    /// Closes and ends the run; asked for again, ends it at once.
+    private func quit() {
+        if session.isEnding {
+            session.finish(.interrupted)
+            return session.exitNow()
+        }
+        if goal.isOpen { console.error("what was awaited did not come") }
+        session.finish(goal.isOpen ? .timeout : nil)
+    }
+
+    private func interrupted(_ signal: Int32) {
+        let status: ExitStatus = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp
+        guard !session.isEnding else {
+            session.finish(status)
+            return session.exitNow()
+        }
+        session.finish(status, code: .goingAway, within: 1)
+    }
+
+    /// The run is over: the main thread leaves.
+    private func end(_ status: ExitStatus) {
+        let editor = progress.withLock { progress in
+            if progress.status == nil { progress.status = status }
+            return progress.editor
+        }
+        editor?.stop()
+        begun.signal()
+    }
+}
