@@ -242,12 +242,12 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
 extension InputOptions.Encoding {
     /// Sends a text from the command line, or a typed line, as this says.
-    func send(_ text: String, on socket: WebSocket) throws {
+    func send(_ text: String, on sink: any MessageSink) throws {
         switch self {
-        case .text: try socket.send(text)
-        case .binary: try Array(text.utf8).withUnsafeBytes { try socket.send(.binary, $0) }
-        case .hex: try Hex.decode(text).withUnsafeBytes { try socket.send(.binary, $0) }
-        case .base64: try Base64.decode(text).withUnsafeBytes { try socket.send(.binary, $0) }
+        case .text: try Array(text.utf8).withUnsafeBytes { try sink.send(.text, $0) }
+        case .binary: try Array(text.utf8).withUnsafeBytes { try sink.send(.binary, $0) }
+        case .hex: try Hex.decode(text).withUnsafeBytes { try sink.send(.binary, $0) }
+        case .base64: try Base64.decode(text).withUnsafeBytes { try sink.send(.binary, $0) }
         }
     }
 }
