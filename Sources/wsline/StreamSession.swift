@@ -62,11 +62,11 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         socket.stream(.binary, presenter.streamsBinary)
         presenter.opened(socket, into: &output.buffer)
         idleSince = .now()
-        if configuration.input.execute.isEmpty {
+        if !configuration.input.execute.isEmpty {
+            execute(on: socket)
+        } else if !configuration.echo {
             input.attach(socket)
             input.resume()
-        } else {
-            execute(on: socket)
         }
     }
 
@@ -104,7 +104,11 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         flush()
     }
 
-    func drained() { input.resume() }
+    func drained() {
+        guard configuration.echo else { return input.resume() }
+        // The echoes that reading waited for have left.
+        if !output.isBlocked { session.socket?.resumeReading() }
+    }
 
     func failed(_ error: WebSocketError) { presenter.failed(error, into: &output.buffer) }
 

@@ -51,4 +51,21 @@ struct DemoTests {
         let echoed = try readFile(output)
         #expect(echoed.count == 64 << 20 && echoed.elementsEqual(message.utf8))
     }
+
+    @Test("a client with --echo sends back all it gets, however slowly that is read, and leaves its input alone")
+    func clientEchoes() throws {
+        let count = 2048
+        let server = try Listening(
+            ["--split", "8K", "-b", "--no-deflate", "--count", "\(count)", "--binary-as", "raw"], output: .unread)
+        let client = try server.client(["--echo", "--no-deflate", "--binary-as", "size"], input: .file("/dev/null"))
+        server.program.writeForever([UInt8](repeating: 0x61, count: 8 << 10))
+        // Meanwhile the pipes and sockets between the two fill up, and the client has to wait.
+        let other = try server.client(["-w", "-1"], input: .file("/dev/null"))
+        try server.waitForClients(2)
+        server.program.read()
+        #expect(try server.program.waitForExit(within: 60).status == .exited(0))
+        #expect(server.program.outputBytes.count == count * 8192)
+        #expect(try client.waitForExit().status == .exited(0))
+        #expect(try other.waitForExit().status == .exited(0))
+    }
 }
