@@ -51,6 +51,10 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
             return nil
         }
         if let failure { diagnostics.notice("\(failure)") }
+        printer.onDrained { [weak self] in
+            guard let self else { return }
+            queue.async { self.onDrain?() }
+        }
         if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { [printer] in _ = printer.enqueue($0) } }
     }
 
@@ -77,10 +81,6 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
 
     func flush() {
         guard !buffer.isEmpty else { return }
-        printer.onDrained { [weak self] in
-            guard let self else { return }
-            queue.async { self.onDrain?() }
-        }
         printer.enqueue(buffer)
         buffer.removeAll(keepingCapacity: true)
     }
