@@ -92,10 +92,15 @@ final class ListenServer: @unchecked Sendable {
     /// Stops listening and closes every connection; calls `done` on some queue once all are over.
     func end(_ code: CloseCode, _ done: @escaping @Sendable () -> Void) {
         queue.async { [self] in
+            // First of all, since `done` may end the process, and a UNIX socket's file is to go before.
             listener?.close()
             // It holds us: so we live until here.
             listener = nil
+            closeAll(code, done)
         }
+    }
+
+    private func closeAll(_ code: CloseCode, _ done: @escaping @Sendable () -> Void) {
         let clients = state.withLock { state in
             state.isEnding = true
             state.whenEmpty = done
