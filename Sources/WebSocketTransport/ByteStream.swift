@@ -74,6 +74,8 @@ public final class ByteStream: @unchecked Sendable {
     private var ending: ReadOutcome?
     /// The last read stopped before TLS had nothing left, so the socket may never get readable for what OpenSSL holds.
     private var mayHoldInput = false
+    /// The socket hung up, and a read has not yet found it empty: no event may come for what it holds.
+    private var mayHideInput = false
     private var isInReadHandler = false
     private var isWakeScheduled = false
 
@@ -129,7 +131,10 @@ public final class ByteStream: @unchecked Sendable {
             let count = try socket.receive(into: buffer)
             return count > 0 ? .bytes(count) : finishReading(.end)
         } catch {
-            if error.isWouldBlock { return .wouldBlock }
+            if error.isWouldBlock {
+                mayHideInput = false
+                return .wouldBlock
+            }
             return finishReading(.failed(lost(error)))
         }
     }
@@ -144,6 +149,7 @@ public final class ByteStream: @unchecked Sendable {
                 mayHoldInput = tls.hasPending
             case .needsRead:
                 mayHoldInput = false
+                mayHideInput = false
                 return filled > 0 ? .bytes(filled) : .wouldBlock
             case .needsWrite:
                 mayHoldInput = false
@@ -251,6 +257,7 @@ public final class ByteStream: @unchecked Sendable {
     }
 
     private func socketIsReadable() {
+        if sources.hasHungUp { mayHideInput = true }
         if case .handshaking = phase { return continueHandshake() }
         if writeNeedsRead { wakeWriter() }
         wakeReader()
@@ -283,14 +290,17 @@ public final class ByteStream: @unchecked Sendable {
         scheduleWake()
     }
 
-    /// Sees to it that what TLS holds, or an end that came with the last bytes, is told although the socket has nothing to say.
+    private var hasInputWithoutEvent: Bool { hasBufferedInput || mayHideInput || ending != nil }
+
+    /// Sees to it that what TLS holds, what a socket that hung up holds, or an end that came with the last bytes, is told although no event
+    /// comes for it.
     private func scheduleWake() {
-        guard isReading, !isInReadHandler, !isWakeScheduled, hasBufferedInput || ending != nil else { return }
+        guard isReading, !isInReadHandler, !isWakeScheduled, hasInputWithoutEvent else { return }
         isWakeScheduled = true
         queue.async { [weak self] in
             guard let self else { return }
             isWakeScheduled = false
-            guard hasBufferedInput || ending != nil else { return }
+            guard hasInputWithoutEvent else { return }
             wakeReader()
         }
     }

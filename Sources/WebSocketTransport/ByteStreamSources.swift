@@ -26,6 +26,9 @@ final class ReadinessSources {
     /// What the sources call; set once, before the first is armed.
     var onReadable: () -> Void = {}
     var onWritable: () -> Void = {}
+    /// Whether the last readable event may be the last of all: when both directions have ended, or the peer has reset the connection, epoll
+    /// says so once, and Dispatch then watches the descriptor no more, with however much still to be read. Such an event counts no bytes.
+    private(set) var hasHungUp = false
 
     init(_ lease: DescriptorLease, queue: DispatchQueue) {
         self.lease = lease
@@ -39,7 +42,11 @@ final class ReadinessSources {
         guard let lease else { return }
         let descriptor = lease.socket.descriptor
         Self.update(&reading, wantsRead) {
-            Self.start(DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue), lease) { [weak self] in self?.onReadable() }
+            Self.start(DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue), lease) { [weak self] in
+                guard let self else { return }
+                hasHungUp = reading?.source.data == 0
+                onReadable()
+            }
         }
         Self.update(&writing, wantsWrite) {
             Self.start(DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: queue), lease) { [weak self] in self?.onWritable()

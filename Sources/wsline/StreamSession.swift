@@ -65,11 +65,11 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         socket.stream(.binary, presenter.streamsBinary)
         presenter.opened(socket, into: &output.buffer)
         idleSince = .now()
-        if configuration.input.execute.isEmpty {
+        if !configuration.input.execute.isEmpty {
+            execute(on: socket)
+        } else if !configuration.echo {
             input.attach(socket)
             input.resume()
-        } else {
-            execute(on: socket)
         }
     }
 
@@ -113,7 +113,11 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         flush()
     }
 
-    func drained() { input.resume() }
+    func drained() {
+        guard configuration.echo else { return input.resume() }
+        // The echoes that reading waited for have left.
+        if !output.isBlocked { session.socket?.resumeReading() }
+    }
 
     func failed(_ error: WebSocketError) { presenter.failed(error, into: &output.buffer) }
 
@@ -251,12 +255,12 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
 extension InputOptions.Encoding {
     /// Sends a text from the command line, or a typed line, as this says.
-    func send(_ text: String, on socket: WebSocket) throws {
+    func send(_ text: String, on sink: any MessageSink) throws {
         switch self {
-        case .text: try socket.send(text)
-        case .binary: try Array(text.utf8).withUnsafeBytes { try socket.send(.binary, $0) }
-        case .hex: try Hex.decode(text).withUnsafeBytes { try socket.send(.binary, $0) }
-        case .base64: try Base64.decode(text).withUnsafeBytes { try socket.send(.binary, $0) }
+        case .text: try Array(text.utf8).withUnsafeBytes { try sink.send(.text, $0) }
+        case .binary: try Array(text.utf8).withUnsafeBytes { try sink.send(.binary, $0) }
+        case .hex: try Hex.decode(text).withUnsafeBytes { try sink.send(.binary, $0) }
+        case .base64: try Base64.decode(text).withUnsafeBytes { try sink.send(.binary, $0) }
         }
     }
 }

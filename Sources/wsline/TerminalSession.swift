@@ -169,10 +169,11 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         isConnected = true
     }
 
-    func received(_ kind: MessageKind, _ payload: RawSpan) {
-        guard !goal.isReached else { return }
-        presenter.append(kind, payload, to: &pending)
-        messageEnded(kind, payload)
+    func received(_ messages: UnsafeBufferPointer<BorrowedMessage>) {
+        for message in messages where !goal.isReached {
+            presenter.append(message.kind, message.bytes, to: &pending)
+            messageEnded(message.kind, RawSpan(_unsafeBytes: message.bytes))
+        }
     }
 
     func received(_ part: MessagePart) {

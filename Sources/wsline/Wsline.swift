@@ -35,17 +35,35 @@ enum Wsline {
         }
         do throws(FileError) {
             switch configuration.mode {
-            case .connect(let url):
-                if TerminalSession.suits(configuration) {
-                    try TerminalSession(configuration, url: url, diagnostics: diagnostics).run()
-                }
-                try StreamSession(configuration, url: url, diagnostics: diagnostics).run()
-            case .listen, .demo: fatalError()
+            case .connect(let url): try runClient(configuration, url, diagnostics)
+            case .listen(let target) where configuration.echo:
+                EchoSession(configuration, on: target, diagnostics: diagnostics).run()
+            case .listen(let target): try ListenSession(configuration, on: target, diagnostics: diagnostics).run()
+            case .demo: try runDemo(configuration, diagnostics)
             }
         } catch {
             diagnostics.error(error.description)
             exit(error.exitStatus.rawValue)
         }
+    }
+
+    private static func runClient(_ configuration: Configuration, _ url: WebSocketURL, _ diagnostics: Diagnostics) throws(FileError)
+        -> Never
+    {
+        if TerminalSession.suits(configuration) { try TerminalSession(configuration, url: url, diagnostics: diagnostics).run() }
+        try StreamSession(configuration, url: url, diagnostics: diagnostics).run()
+    }
+
+    private static func runDemo(_ configuration: Configuration, _ diagnostics: Diagnostics) throws(FileError) -> Never {
+        var configuration = configuration
+        let url: WebSocketURL
+        do throws(TransportError) {
+            url = try Demo.start(&configuration, diagnostics: diagnostics)
+        } catch {
+            diagnostics.error(error.message, hint: error.hint)
+            exit(ExitStatus(error).rawValue)
+        }
+        try runClient(configuration, url, diagnostics)
     }
 
     /// The voice on standard error: filtered and coloured where that is a terminal.

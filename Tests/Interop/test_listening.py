@@ -55,7 +55,7 @@ class ListeningTests:
             self.check(self.client("--origin", "https://good.example", "--count", 1, server.url, input=b"x\n"), b"x\n")
 
     def test_a_typed_line_goes_to_every_client(self):
-        with Listening("--echo") as server:
+        with Listening() as server:
             clients = [self.background_client("--count", 1, server.url) for _ in range(3)]
             self.connected(server, 3)
             server.type("to all of you")

@@ -67,6 +67,35 @@ import Testing
         await pair.server.dispose()
     }
 
+    @Test("bytes and a hang-up that come together are both told to a handler that reads once per call", arguments: [false, true])
+    func hangUp(isReset: Bool) async throws {
+        let pair = try await Self.pair(tls: false)
+        let client = pair.client
+        if !isReset { await client.queue.run { client.shutdownWrite() } }
+        await pair.server.send(noise(3000))
+        await pair.server.queue.run { isReset ? pair.server.abort() : pair.server.close() }
+        let got: Transcript = await withCheckedContinuation { continuation in
+            client.queue.async {
+                let collected = Box(Transcript())
+                client.onReadable = {
+                    var buffer = [UInt8](repeating: 0, count: 1000)
+                    switch buffer.withUnsafeMutableBytes({ client.read(into: $0) }) {
+                    case .bytes(let count): collected.value.bytes += buffer[..<count]
+                    case .wouldBlock: return
+                    case let ending:
+                        client.onReadable = nil
+                        collected.value.ending = ending
+                        continuation.resume(returning: collected.value)
+                    }
+                }
+                client.resumeReading()
+            }
+        }
+        // Of a reset connection a system may drop what was not read yet.
+        #expect(isReset ? got.failure?.kind == .reset : got.endedCleanly && got.bytes.count == 3000)
+        await client.dispose()
+    }
+
     @Test("one read gathers several TLS records")
     func gathersRecords() async throws {
         let pair = try await Self.pair(tls: true)

@@ -58,7 +58,7 @@ final class StandardInput {
     private let kind: MessageKind
     private let decodes: Decoding?
     /// Where messages go; set while one is open.
-    private(set) var socket: WebSocket?
+    private(set) var socket: (any MessageSink)?
     private var buffer: UnsafeMutableRawBufferPointer
     /// Lines cut and about to be sent.
     private let lines = UnsafeMutableBufferPointer<BorrowedMessage>.allocate(capacity: 512)
@@ -97,7 +97,7 @@ final class StandardInput {
     }
 
     /// Sends what comes to `socket` from now on, which is open.
-    func attach(_ socket: WebSocket) {
+    func attach(_ socket: any MessageSink) {
         if isInFragments { isSkipping = true }
         self.socket = socket
     }
@@ -312,7 +312,7 @@ final class StandardInput {
         }
     }
 
-    private func sendFragment(upTo position: Int, _ socket: WebSocket) throws(InputError) {
+    private func sendFragment(upTo position: Int, _ socket: any MessageSink) throws(InputError) {
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<position])
         if decodes != nil || onLine != nil {
             throw .line(place: place(messages + 1), "longer than \(Self.longestMessage) bytes, which only plain text and binary may be")
@@ -328,7 +328,7 @@ final class StandardInput {
     }
 
     /// Sends the bytes up to `position` as a message, or as the last of its fragments.
-    private func finishMessage(upTo position: Int, _ socket: WebSocket) throws(InputError) -> Bool {
+    private func finishMessage(upTo position: Int, _ socket: any MessageSink) throws(InputError) -> Bool {
         var messageEnd = position
         if split == .line, messageEnd > start, buffer[messageEnd - 1] == 0x0D { messageEnd -= 1 }
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<messageEnd])
@@ -357,7 +357,7 @@ final class StandardInput {
     }
 
     @inline(__always)
-    private func send(_ bytes: UnsafeRawBufferPointer, _ socket: WebSocket) throws(InputError) {
+    private func send(_ bytes: UnsafeRawBufferPointer, _ socket: any MessageSink) throws(InputError) {
         if kind == .text, let offset = UTF8Validator.firstError(in: bytes) {
             throw .notUTF8(place: place(messages + 1), byte: offset + 1)
         }
@@ -369,7 +369,7 @@ final class StandardInput {
         }
     }
 
-    private func send(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ socket: WebSocket) {
+    private func send(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ socket: any MessageSink) {
         do {
             try socket.send(kind, bytes)
         } catch {
@@ -377,20 +377,20 @@ final class StandardInput {
         }
     }
 
-    private func sendFragment(_ bytes: UnsafeRawBufferPointer, isFinal: Bool, _ socket: WebSocket) {
+    private func sendFragment(_ bytes: UnsafeRawBufferPointer, isFinal: Bool, _ socket: any MessageSink) {
         // Of a message whose beginning was lost with its connection, nothing more is sent.
         guard !isSkipping else { return }
         do {
-            try socket.perform { (connection) throws(UsageError) in try connection.sendFragment(kind, bytes, isFinal: isFinal) }
+            try socket.sendFragment(kind, bytes, isFinal: isFinal)
         } catch {
             preconditionFailure("an open socket refused a fragment: \(error)")
         }
     }
 
-    private func isOpen(_ socket: WebSocket) -> Bool { isResumed && !socket.isCongested && socket.readyState == .open }
+    private func isOpen(_ socket: any MessageSink) -> Bool { isResumed && socket.takesMessages }
 
     /// Runs `body` so that all it sends leaves in one write.
-    private func inBatch(_ body: (WebSocket) throws(InputError) -> Bool) throws(InputError) -> Bool {
+    private func inBatch(_ body: (any MessageSink) throws(InputError) -> Bool) throws(InputError) -> Bool {
         guard let socket else { return false }
         socket.beginBatch()
         defer { socket.endBatch() }

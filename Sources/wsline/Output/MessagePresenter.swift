@@ -17,6 +17,8 @@ struct MessagePresenter {
     private var saver: FileSaver?
     private var scratch: [UInt8] = []
     private let url: WebSocketURL?
+    /// Whose events these are; only while listening.
+    var client: Int?
 
     /// - Parameters:
     ///   - isTerminal: whether the output is a terminal, whose escapes are filtered.
@@ -29,7 +31,7 @@ struct MessagePresenter {
         self.url = url
         binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
         filters = isTerminal && !options.allowEscapes
-        prefix = style.map { Array(($0.start(.incoming) + "< ").utf8) } ?? []
+        prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
         suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
         isPlain = !filters && !options.isJSON && !options.timestamps && style == nil
         if options.isJSON { events = JSONEvents() }
@@ -77,11 +79,15 @@ struct MessagePresenter {
 
     private mutating func appendSlowly(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         if events != nil {
-            events?.message(.init(.in), kind, bytes, to: &output)
+            events?.message(.init(.in, client: client), kind, bytes, to: &output)
             return
         }
         if options.timestamps { Timestamp.now.appendLocalTime(to: &output) }
-        output.append(contentsOf: prefix)
+        if !prefix.isEmpty {
+            output.append(contentsOf: prefix)
+            if let client { output.append(contentsOf: String(client).utf8) }
+            output.append(UInt8(ascii: " "))
+        }
         if kind == .text {
             if filters { EscapeFilter.append(bytes, to: &output) } else { output.append(contentsOf: bytes) }
         } else if binaryForm == .raw {
@@ -117,16 +123,26 @@ struct MessagePresenter {
     mutating func opened(_ socket: WebSocket, into output: inout [UInt8]) {
         guard let url, let response = socket.handshakeResult?.response else { return }
         events?.open(
-            .init(.in), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: response.headers, to: &output)
+            .init(.in, client: client), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: response.headers,
+            to: &output)
+    }
+
+    /// A client's connection to us is open.
+    mutating func opened(
+        _ request: ServerHandshake, url: WebSocketURL, subprotocol: String?, extensions: [WebSocketExtension], into output: inout [UInt8]
+    ) {
+        events?.open(
+            .init(.in, client: client), url: url, subprotocol: subprotocol, extensions: extensions, headers: request.request.headers,
+            to: &output)
     }
 
     mutating func ping(_ payload: RawSpan, into output: inout [UInt8]) {
-        payload.withUnsafeBytes { events?.ping(.init(.in), $0, to: &output) }
+        payload.withUnsafeBytes { events?.ping(.init(.in, client: client), $0, to: &output) }
         if options.showsPings, events == nil { diagnostics.notice("ping\(quoted(payload))") }
     }
 
     mutating func pong(_ payload: RawSpan, roundTrip: UInt64?, into output: inout [UInt8]) {
-        payload.withUnsafeBytes { events?.pong(.init(.in), $0, roundTrip: roundTrip, to: &output) }
+        payload.withUnsafeBytes { events?.pong(.init(.in, client: client), $0, roundTrip: roundTrip, to: &output) }
         guard options.showsPings, events == nil else { return }
         diagnostics.notice("pong\(quoted(payload))" + (roundTrip.map { " after \(milliseconds($0))" } ?? ""))
     }
@@ -135,10 +151,11 @@ struct MessagePresenter {
         var status: Int?
         if case .refused(let refusal) = error { status = refusal.response?.status }
         events?.error(
-            .init(.in), JSONEvents.Stage(error), FailureReport(error).verdict, exit: ExitStatus(error), httpStatus: status, to: &output)
+            .init(.in, client: client), JSONEvents.Stage(error), FailureReport(error).verdict, exit: ExitStatus(error), httpStatus: status,
+            to: &output)
     }
 
-    mutating func closed(_ closure: Closure, into output: inout [UInt8]) { events?.close(closure, to: &output) }
+    mutating func closed(_ closure: Closure, into output: inout [UInt8]) { events?.close(closure, client: client, to: &output) }
 
     private func quoted(_ payload: RawSpan) -> String {
         payload.byteCount == 0 ? "" : payload.withUnsafeBytes { " \"\(onOneLine(String(decoding: $0, as: UTF8.self)))\"" }

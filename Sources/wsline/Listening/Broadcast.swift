@@ -1,0 +1,102 @@
+import Dispatch
+import WebSocketProtocol
+import WebSocketTransport
+
+/// All of a listener's open connections, as one place to send to.
+///
+/// The slowest of them sets the pace, since nothing is to be lost and nothing to pile up; but one that takes (almost) nothing for a while is
+/// dropped, so that it can't hold the others up for ever.
+final class Broadcast: MessageSink, @unchecked Sendable {
+    // Invariant: used on `queue` only.
+
+    /// There is room for messages again, or may be.
+    var onRoom: (() -> Void)?
+    /// A client took too little for too long.
+    var onStall: ((ServedClient) -> Void)?
+
+    private struct Member {
+        let client: ServedClient
+        /// When it was found to lag behind; nil while it keeps up.
+        var lagsSince: DispatchTime?
+    }
+
+    /// Seconds in which a client has to take what waits for it.
+    static let patience = 10.0
+
+    private let queue: DispatchQueue
+    /// By the client's number.
+    private var members: [Int: Member] = [:]
+    /// Whose sockets are in the batch under way.
+    private var batched: [ServedClient] = []
+    /// Who gets the rest of the message that is being sent in fragments: those who got its beginning.
+    private var fragmentReceivers: [ServedClient]?
+
+    init(queue: DispatchQueue) { self.queue = queue }
+
+    var isEmpty: Bool { members.isEmpty }
+    var clients: [ServedClient] { members.values.map(\.client) }
+
+    func add(_ client: ServedClient) {
+        members[client.number] = Member(client: client)
+        onRoom?()
+    }
+
+    func remove(_ client: ServedClient) {
+        members[client.number] = nil
+        onRoom?()
+    }
+
+    /// A client has taken most of what waited for it.
+    func drained(_ client: ServedClient) {
+        members[client.number]?.lagsSince = nil
+        onRoom?()
+    }
+
+    // MARK: Sending
+
+    var takesMessages: Bool {
+        var isAnyOpen = false
+        for member in members.values where member.client.socket.readyState == .open {
+            if member.client.socket.isCongested { return false }
+            isAnyOpen = true
+        }
+        return isAnyOpen
+    }
+
+    func send(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer) throws(UsageError) {
+        for member in members.values where member.client.socket.readyState == .open { try member.client.socket.send(kind, bytes) }
+        if batched.isEmpty { clients.forEach(watch) }
+    }
+
+    func sendFragment(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, isFinal: Bool) throws(UsageError) {
+        let receivers = fragmentReceivers ?? clients.filter { $0.socket.readyState == .open }
+        fragmentReceivers = isFinal ? nil : receivers
+        for client in receivers where client.socket.readyState == .open {
+            try client.socket.sendFragment(kind, bytes, isFinal: isFinal)
+        }
+    }
+
+    func beginBatch() {
+        batched = clients
+        for client in batched { client.socket.beginBatch() }
+    }
+
+    func endBatch() {
+        let ended = batched
+        batched = []
+        for client in ended {
+            client.socket.endBatch()
+            watch(client)
+        }
+    }
+
+    private func watch(_ client: ServedClient) {
+        guard client.socket.isCongested, let member = members[client.number], member.lagsSince == nil else { return }
+        let since = DispatchTime.now()
+        members[client.number]?.lagsSince = since
+        queue.asyncAfter(deadline: since + Self.patience) { [weak self, weak client] in
+            guard let self, let client, members[client.number]?.lagsSince == since else { return }
+            onStall?(client)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Dispatch
+import WebSocketProtocol
+import WebSocketTransport
+
+/// Answers each message with itself, in its own type; each connection on a queue of its own.
+///
+/// A client that doesn't read its answers is not read from either, so that the memory it takes stays bounded.
+final class EchoServer: ServedClients, @unchecked Sendable {
+    // Invariant: nothing in it changes.
+
+    private let configuration: Configuration
+    private let diagnostics: Diagnostics
+    private let queue = DispatchQueue(label: "wsline.listener")
+
+    init(_ configuration: Configuration, diagnostics: Diagnostics) {
+        self.configuration = configuration
+        self.diagnostics = diagnostics
+    }
+
+    /// Binds and begins to serve. The server lives as long as the process, or until it is ended.
+    func listen(on target: ListenTarget) throws(TransportError) -> (server: ListenServer, addresses: [SocketAddress]) {
+        let server = ListenServer(configuration, owner: self, diagnostics: diagnostics, queue: queue)
+        return (server, try server.listen(on: target, sharesQueue: false))
+    }
+
+    func prepare(_ client: ServedClient) {
+        let socket = client.socket
+        socket.onMessage = { [unowned socket] kind, payload in
+            // A socket that is being closed answers no more.
+            guard socket.readyState == .open else { return }
+            payload.withUnsafeBytes { try? socket.send(kind, $0) }
+            if socket.isCongested { socket.pauseReading() }
+        }
+        socket.onDrain = { [unowned socket] in socket.resumeReading() }
+    }
+
+    func opened(_ client: ServedClient, _ request: ServerHandshake) {}
+    func failed(_ client: ServedClient, _ error: WebSocketError) {}
+    func closed(_ client: ServedClient, _ closure: Closure) {}
+}

@@ -1,0 +1,201 @@
+import Dispatch
+import Synchronization
+import WebSocketProtocol
+import WebSocketTransport
+
+/// A client of the listener, from the moment it connects.
+final class ServedClient: @unchecked Sendable {
+    // Invariant: `number` is set once, when the connection opens; all else never changes. The socket keeps to its own queue.
+
+    /// From 1, in the order in which connections opened.
+    fileprivate(set) var number = 0
+    let socket: WebSocket
+    let peer: SocketAddress?
+
+    fileprivate init(_ socket: WebSocket, _ peer: SocketAddress?) {
+        self.socket = socket
+        self.peer = peer
+    }
+
+    /// Whom a line speaks of before there is a number.
+    fileprivate var address: String {
+        // The other end of a UNIX socket mostly has no name.
+        peer.map { $0 == .unix(path: "") ? "a client" : "\($0)" } ?? "a client"
+    }
+}
+
+/// What somebody makes of the clients that a ``ListenServer`` takes in. Each call is on the client's queue.
+protocol ServedClients: AnyObject, Sendable {
+    /// Sets the handlers of messages; the connection is not open yet, and may never be.
+    func prepare(_ client: ServedClient)
+    func opened(_ client: ServedClient, _ request: ServerHandshake)
+    /// An open connection was failed or lost; `closed` follows.
+    func failed(_ client: ServedClient, _ error: WebSocketError)
+    func closed(_ client: ServedClient, _ closure: Closure)
+}
+
+/// Takes clients in, numbers them, tells of their coming and going, and ends them.
+///
+/// No client can hurt the others: each has its deadline for the handshake, its limits and its own end, and whatever it does wrong is one line
+/// on standard error.
+final class ListenServer: @unchecked Sendable {
+    // Invariant: `state` is behind its lock; `listener` is set by `listen`, and then `queue`'s; the rest never changes.
+
+    private struct State {
+        var clients: [Int: ServedClient] = [:]
+        var lastNumber = 0
+        var isEnding = false
+        var isOutOfDescriptors = false
+        var whenEmpty: (@Sendable () -> Void)?
+    }
+
+    /// Seconds that a client may take for TLS, and then for its request.
+    private static let handshakeTimeout = 10.0
+
+    let queue: DispatchQueue
+    private let options: ListenOptions
+    private let limits: Connection.Configuration
+    private let deflate: PermessageDeflateSettings?
+    private let diagnostics: Diagnostics
+    private let owner: any ServedClients
+    private let state = Mutex(State())
+    private var listener: Listener?
+
+    /// - Parameter queue: where the listener works.
+    init(_ configuration: Configuration, owner: any ServedClients, diagnostics: Diagnostics, queue: DispatchQueue) {
+        options = configuration.listening
+        limits = configuration.connection.limits
+        deflate = configuration.connection.deflate
+        self.owner = owner
+        self.diagnostics = diagnostics
+        self.queue = queue
+    }
+
+    /// Binds and begins to accept; gives the addresses, with the ports that the system picked.
+    ///
+    /// - Parameter sharesQueue: whether clients live on the listener's queue, or each on one of its own, so that several cores can work.
+    func listen(on target: ListenTarget, sharesQueue: Bool) throws(TransportError) -> [SocketAddress] {
+        var listening = Listener.Options()
+        listening.handshakeTimeout = Self.handshakeTimeout
+        if let identity = options.identity {
+            var tls = TLSContext.ServerOptions(identity: identity)
+            tls.minimumVersion = options.minimumTLSVersion
+            tls.clientCAFile = options.clientCAFile
+            listening.tls = try TLSContext.server(tls)
+        }
+        if sharesQueue { listening.connectionQueue = { [queue] in queue } }
+        let listener = try Listener(on: target, options: listening, queue: queue) { [self] in handle($0) }
+        queue.async { self.listener = listener }
+        return listener.addresses
+    }
+
+    /// Stops listening and closes every connection; calls `done` on some queue once all are over.
+    func end(_ code: CloseCode, _ done: @escaping @Sendable () -> Void) {
+        queue.async { [self] in
+            // First of all, since `done` may end the process, and a UNIX socket's file is to go before.
+            listener?.close()
+            // It holds us: so we live until here.
+            listener = nil
+            closeAll(code, done)
+        }
+    }
+
+    private func closeAll(_ code: CloseCode, _ done: @escaping @Sendable () -> Void) {
+        let clients = state.withLock { state in
+            state.isEnding = true
+            state.whenEmpty = done
+            return Array(state.clients.values)
+        }
+        guard !clients.isEmpty else { return done() }
+        for client in clients {
+            client.socket.queue.async {
+                do {
+                    try client.socket.close(code)
+                } catch {
+                    client.socket.abort()
+                }
+            }
+        }
+    }
+
+    // MARK: Coming
+
+    private func handle(_ event: Listener.Event) {
+        switch event {
+        case .accepted(let stream, let peer): accepted(stream, peer)
+        case .refused(let peer, let error):
+            let name = peer.map { "\($0): " } ?? ""
+            diagnostics.error("\(name)TLS failed: \(error.oneLine)")
+        case .outOfDescriptors(let error):
+            // The listener tries again and again; one line is enough.
+            let isNews = state.withLock { state in
+                defer { state.isOutOfDescriptors = true }
+                return !state.isOutOfDescriptors
+            }
+            if isNews { diagnostics.error(error.message, hint: "clients wait until others leave") }
+        }
+    }
+
+    private func accepted(_ stream: ByteStream, _ peer: SocketAddress?) {
+        state.withLock { $0.isOutOfDescriptors = false }
+        let client = ServedClient(WebSocket(accepted: stream, configuration: limits), peer)
+        let socket = client.socket
+        // These hold the client, and so itself the socket, which drops them at its end.
+        socket.onRequest = { [self] in answer(client, $0) }
+        socket.onError = { [self] in failed(client, $0) }
+        socket.onClose = { [self] in closed(client, $0) }
+        owner.prepare(client)
+        socket.start(timeout: Self.handshakeTimeout)
+    }
+
+    private func answer(_ client: ServedClient, _ request: ServerHandshake) {
+        let number: Int? = state.withLock { state in
+            guard !state.isEnding else { return nil }
+            state.lastNumber += 1
+            state.clients[state.lastNumber] = client
+            return state.lastNumber
+        }
+        guard let number else { return client.socket.abort() }
+        client.number = number
+        let subprotocol = request.selectSubprotocol(from: options.subprotocols)
+        client.socket.accept(subprotocol: subprotocol, deflate: deflate)
+        let from = client.peer == nil || client.peer == .unix(path: "") ? "" : " from \(client.address)"
+        let chosen = subprotocol.map { ", subprotocol \($0)" } ?? ""
+        diagnostics.notice("client \(number) connected\(from) (path \(request.request.target.escaped)\(chosen))")
+        diagnostics.detail(request.request.requestLine.escaped, as: .received)
+        for field in request.request.headers.redacted.fields {
+            diagnostics.detail("\(field.name): \(field.value.escaped)", as: .received)
+        }
+        owner.opened(client, request)
+    }
+
+    // MARK: Going
+
+    private func failed(_ client: ServedClient, _ error: WebSocketError) {
+        switch error {
+        case .refused(let refusal): diagnostics.error("\(client.address): no handshake: \(refusal.description)")
+        case .openingTimedOut:
+            diagnostics.error("\(client.address): no handshake within \(seconds(Self.handshakeTimeout))")
+        case .transport(let error): diagnostics.error("\(client.address): \(error.message)")
+        case .breach(let breach):
+            diagnostics.error("client \(client.number): \(breach): closed with \(describe(breach.closeCode))")
+            owner.failed(client, error)
+        case .lost(let cause):
+            guard client.number > 0 else { return }
+            diagnostics.detail("client \(client.number): lost" + (cause.map { ": \($0.message)" } ?? ""))
+            owner.failed(client, error)
+        }
+    }
+
+    private func closed(_ client: ServedClient, _ closure: Closure) {
+        guard client.number > 0 else { return diagnostics.detail("\(client.address) left") }
+        diagnostics.notice(
+            "client \(client.number) disconnected (code: \(closure.code.rawValue), reason: \(closure.reason.quoted))")
+        owner.closed(client, closure)
+        let whenEmpty = state.withLock { state in
+            state.clients[client.number] = nil
+            return state.clients.isEmpty && state.isEnding ? state.whenEmpty.take() : nil
+        }
+        whenEmpty?()
+    }
+}

@@ -1,0 +1,278 @@
+import Dispatch
+import LineTerminal
+import WebSocketProtocol
+import WebSocketTransport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A run as a listener: messages of all clients to standard output, lines of standard input to all clients.
+///
+/// All clients share the session's queue, so that what they send comes out in the order in which it came.
+final class ListenSession: ServedClients, @unchecked Sendable {
+    // Invariant: used on `queue` only, once started.
+
+    private let configuration: Configuration
+    private let target: ListenTarget
+    private let diagnostics: Diagnostics
+    private let queue = DispatchQueue(label: "wsline.listener")
+    private let output: any MessageOutput
+    private let terminal: ListenTerminal?
+    private var presenter: MessagePresenter
+    private lazy var server = ListenServer(configuration, owner: self, diagnostics: diagnostics, queue: queue)
+    private lazy var broadcast = makeBroadcast()
+    private lazy var input = makeInput()
+    private lazy var ending = ServerEnding(queue: queue) { [unowned self] in finishOutput($0) }
+    private var signals: SignalWatcher?
+    /// What the clients' requests are shown to be for, where they name nothing better.
+    private var url: WebSocketURL?
+    /// Whether standard output takes no more for now, so that nobody is read.
+    private var isHeldUp = false
+    private var received = 0
+    private var whenFlushed: (() -> Void)?
+
+    init(_ configuration: Configuration, on target: ListenTarget, diagnostics: Diagnostics) throws(FileError) {
+        self.configuration = configuration
+        self.target = target
+        self.diagnostics = diagnostics
+        let isTerminal = isatty(STDOUT_FILENO) == 1
+        terminal = isTerminal && isatty(STDIN_FILENO) == 1 ? ListenTerminal(configuration, diagnostics: diagnostics, queue: queue) : nil
+        output = terminal ?? OutputDescriptor(STDOUT_FILENO, queue: queue)
+        presenter = try MessagePresenter(
+            configuration.output, url: nil, isTerminal: isTerminal, style: terminal?.style, diagnostics: diagnostics)
+    }
+
+    /// Runs until the process exits.
+    func run() -> Never {
+        queue.async { [self] in start() }
+        if let terminal {
+            terminal.readLines { [self] in
+                typed($0)
+            } onEnd: { [self] in
+                ending.end(server, .success)
+            }
+        }
+        dispatchMain()
+    }
+
+    private func start() {
+        output.onDrain = { [unowned self] in outputDrained() }
+        output.onFailure = { [unowned self] in outputFailed($0) }
+        signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
+        do throws(TransportError) {
+            let addresses = try server.listen(on: target, sharesQueue: true)
+            url = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
+        } catch {
+            diagnostics.error(error.message, hint: error.hint)
+            exitProcess(ExitStatus(error))
+        }
+        guard let timeout = configuration.stop.timeout else { return }
+        queue.asyncAfter(deadline: .now() + timeout) { [self] in
+            diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
+            ending.end(server, .timeout)
+        }
+    }
+
+    // MARK: Clients
+
+    func prepare(_ client: ServedClient) {
+        let socket = client.socket
+        // The socket drops its handlers, and with them the client, at its end.
+        socket.onMessage = { [unowned self] kind, payload in received(client, kind, payload) }
+        socket.onPing = { [unowned self] payload in present(client) { $0.ping(payload, into: &$1) } }
+        socket.onPong = { [unowned self] payload, roundTrip in present(client) { $0.pong(payload, roundTrip: roundTrip, into: &$1) } }
+        socket.onBatchEnd = { [unowned self] in flush() }
+        socket.onDrain = { [unowned self] in broadcast.drained(client) }
+    }
+
+    func opened(_ client: ServedClient, _ request: ServerHandshake) {
+        let socket = client.socket
+        if let url = url(of: request) ?? url {
+            present(client) {
+                $0.opened(request, url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, into: &$1)
+            }
+        }
+        if isHeldUp { socket.pauseReading() }
+        broadcast.add(client)
+    }
+
+    func failed(_ client: ServedClient, _ error: WebSocketError) { present(client) { $0.failed(error, into: &$1) } }
+
+    func closed(_ client: ServedClient, _ closure: Closure) {
+        present(client) { $0.closed(closure, into: &$1) }
+        flush()
+        broadcast.remove(client)
+        if broadcast.isEmpty { input.suspend() }
+    }
+
+    private func present(_ client: ServedClient, _ write: (inout MessagePresenter, inout [UInt8]) -> Void) {
+        presenter.client = client.number
+        write(&presenter, &output.buffer)
+    }
+
+    private func url(of request: ServerHandshake) -> WebSocketURL? {
+        guard let host = request.request.headers["Host"] else { return nil }
+        let scheme = configuration.listening.identity == nil ? "ws" : "wss"
+        return try? WebSocketURL("\(scheme)://\(host)\(request.request.target)")
+    }
+
+    // MARK: Received
+
+    private func received(_ client: ServedClient, _ kind: MessageKind, _ payload: RawSpan) {
+        guard !ending.hasBegun else { return }
+        presenter.client = client.number
+        if kind == .binary, presenter.streamsBinary {
+            save(payload)
+        } else {
+            presenter.append(kind, payload, to: &output.buffer)
+        }
+        received &+= 1
+        if configuration.stop.isReached(received, kind, payload) { ending.end(server, .success) }
+        if output.buffer.count > Self.flushSize { flush() }
+    }
+
+    /// Messages of several clients can't be streamed to the files at once, so each comes whole.
+    private func save(_ payload: RawSpan) {
+        do throws(FileError) {
+            try presenter.append(.began(.binary))
+            try payload.withUnsafeBytes { (bytes) throws(FileError) in try presenter.append(.bytes(.binary, bytes)) }
+            try presenter.append(.ended(.binary))
+        } catch {
+            diagnostics.error(error.description)
+            ending.end(server, error.exitStatus)
+        }
+    }
+
+    private static let flushSize = 128 << 10
+
+    private func flush() {
+        output.flush()
+        guard output.isBlocked, !isHeldUp else { return }
+        isHeldUp = true
+        for client in broadcast.clients { client.socket.pauseReading() }
+    }
+
+    private func outputDrained() {
+        if let whenFlushed { return whenFlushed() }
+        isHeldUp = false
+        for client in broadcast.clients { client.socket.resumeReading() }
+    }
+
+    private func outputFailed(_ error: Int32) {
+        if error == EPIPE {
+            // Whoever read us has seen enough: that is no failure.
+            ending.end(server, .success)
+        } else {
+            diagnostics.error("can't write to standard output: \(String(cString: strerror(error)))")
+            ending.end(server, .localIO)
+        }
+        outputDrained()
+    }
+
+    // MARK: Sent
+
+    private func makeBroadcast() -> Broadcast {
+        let broadcast = Broadcast(queue: queue)
+        broadcast.onRoom = { [unowned self, unowned broadcast] in
+            if terminal == nil, broadcast.takesMessages { input.resume() }
+        }
+        broadcast.onStall = { [unowned self] client in
+            diagnostics.error("client \(client.number) took too little for \(seconds(Broadcast.patience)): dropped")
+            client.socket.abort()
+        }
+        return broadcast
+    }
+
+    private func makeInput() -> StandardInput {
+        let input = StandardInput(STDIN_FILENO, options: configuration.input, queue: queue)
+        input.attach(broadcast)
+        input.onFailure = { [unowned self] error in
+            diagnostics.error(error.description, hint: error.hint)
+            if case .unreadable = error { ending.end(server, .localIO) } else { ending.end(server, .badInput) }
+        }
+        return input
+    }
+
+    private func typed(_ line: String) {
+        guard !broadcast.isEmpty else { return diagnostics.notice("no client is connected: nothing was sent") }
+        do {
+            try configuration.input.encoding.send(line, on: broadcast)
+        } catch {
+            diagnostics.error("\(error)")
+        }
+    }
+
+    // MARK: Ending
+
+    private func interrupted(_ signal: Int32) {
+        let status = ExitStatus(signal: signal)
+        if ending.hasBegun { exitProcess(status) }
+        input.cancel()
+        ending.end(server, status)
+    }
+
+    private func finishOutput(_ status: ExitStatus) {
+        terminal?.stop()
+        output.flush()
+        guard output.isBlocked else { exitProcess(status) }
+        whenFlushed = { exitProcess(status) }
+    }
+}
+
+/// The end of a run as a listener: all clients are told, and have a second to answer.
+final class ServerEnding: @unchecked Sendable {
+    // Invariant: used on `queue` only.
+
+    private(set) var hasBegun = false
+    private let queue: DispatchQueue
+    private let finish: (ExitStatus) -> Void
+
+    /// - Parameter finish: called on the queue once all clients are gone, to write out what is left and exit.
+    init(queue: DispatchQueue, finish: @escaping (ExitStatus) -> Void) {
+        self.queue = queue
+        self.finish = finish
+    }
+
+    /// The first status stands.
+    func end(_ server: ListenServer, _ status: ExitStatus) {
+        guard !hasBegun else { return }
+        hasBegun = true
+        queue.asyncAfter(deadline: .now() + 1) { exitProcess(status) }
+        // By way of the queue: the last client's end may be told yet, and what it sent written.
+        server.end(.goingAway) { [self] in queue.async { self.finish(status) } }
+    }
+}
+
+func exitProcess(_ status: ExitStatus) -> Never { exit(status.rawValue) }
+
+extension ExitStatus {
+    /// What a run ends with that SIGINT, SIGTERM or SIGHUP ended.
+    init(signal: Int32) { self = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp }
+}
+
+extension StopOptions {
+    /// Whether the message that is the `received`th is what was awaited.
+    fileprivate func isReached(_ received: Int, _ kind: MessageKind, _ payload: RawSpan) -> Bool {
+        if let count, received >= count { return true }
+        guard let until, kind == .text else { return false }
+        let text = payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        return (try? until.firstMatch(in: text)) != nil
+    }
+}
+
+extension Diagnostics {
+    /// Tells where a listener can be reached; gives the first of the URLs.
+    func tellListening(on addresses: [SocketAddress], isSecure: Bool) -> WebSocketURL? {
+        let scheme = isSecure ? "wss" : "ws"
+        let urls = addresses.map { address in
+            if case .unix(let path) = address { "\(scheme)+unix://\(path.escaped)" } else { "\(scheme)://\(address)" }
+        }
+        notice("Listening on \(urls.joined(separator: " and ")) (press CTRL+C to quit)")
+        return urls.first.flatMap { try? WebSocketURL($0) }
+    }
+}

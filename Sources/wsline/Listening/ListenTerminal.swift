@@ -1,0 +1,87 @@
+import Dispatch
+import LineTerminal
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Where a session's messages are written: gathered in `buffer`, then flushed.
+protocol MessageOutput: AnyObject {
+    var buffer: [UInt8] { get set }
+    /// Whether the reader is slow, and nothing more should come until `onDrain`.
+    var isBlocked: Bool { get }
+    var onDrain: (() -> Void)? { get set }
+    /// Nothing more can be written; the errno.
+    var onFailure: ((Int32) -> Void)? { get set }
+    func flush()
+}
+
+extension OutputDescriptor: MessageOutput {}
+
+/// A listener's terminal: lines are typed at the prompt, and messages appear above it.
+final class ListenTerminal: MessageOutput, @unchecked Sendable {
+    // Invariant: the editor is the main thread's, but for `stop`; what `MessageOutput` demands is used on `queue` only; the rest never changes.
+
+    let style: Style
+    var buffer: [UInt8] = []
+    var onDrain: (() -> Void)?
+    var onFailure: ((Int32) -> Void)?
+    private let printer = TerminalPrinter()
+    private let editor: LineEditor
+    private let queue: DispatchQueue
+    private let diagnostics: Diagnostics
+
+    /// Nil where no line can be edited: then the listener does as in a pipe.
+    init?(_ configuration: Configuration, diagnostics: Diagnostics, queue: DispatchQueue) {
+        let environment = environmentVariables()
+        style = Style(noColorOption: configuration.output.noColor, environment: environment, isTerminal: true)
+        self.queue = queue
+        self.diagnostics = diagnostics
+        let options = configuration.terminal
+        let path = options.keepsHistory ? options.historyFile ?? History.defaultPath(environment: environment) : nil
+        let (history, failure) = path.map(History.open(path:)) ?? (History(), nil)
+        do throws(LineTerminalError) {
+            editor = try LineEditor(.init(prompt: Prompt("> ", style: style), environment: environment), history: history, printer: printer)
+        } catch {
+            diagnostics.error("\(error)")
+            return nil
+        }
+        if let failure { diagnostics.notice("\(failure)") }
+        printer.onDrained { [weak self] in
+            guard let self else { return }
+            queue.async { self.onDrain?() }
+        }
+        if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { [printer] in _ = printer.enqueue($0) } }
+    }
+
+    /// Reads lines until the user has enough; both handlers are called on the queue. On the main thread.
+    func readLines(_ handle: @escaping @Sendable (String) -> Void, onEnd: @escaping @Sendable () -> Void) {
+        while case .line(let line) = editor.readLine() {
+            do throws(History.Failure) {
+                try editor.addHistory(line)
+            } catch {
+                diagnostics.notice("\(error)")
+            }
+            queue.async { handle(line) }
+        }
+        editor.close()
+        queue.async(execute: onEnd)
+    }
+
+    /// Ends the reading of lines.
+    func stop() { editor.stop() }
+
+    // MARK: Output
+
+    var isBlocked: Bool { printer.isAboveHighWater }
+
+    func flush() {
+        guard !buffer.isEmpty else { return }
+        printer.enqueue(buffer)
+        buffer.removeAll(keepingCapacity: true)
+    }
+}
