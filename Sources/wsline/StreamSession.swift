@@ -24,12 +24,12 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: exitProcess)
     private var signals: SignalWatcher?
     private lazy var input = makeInput()
-    private var isOutputBroken = false
-    /// Messages received, as far as they count for `--count`.
+    /// What `--json-input` says.
+    private lazy var events = EventInput(queue: queue)
+    /// Messages received, as far as they count for `--count`, on all connections.
     private var received = 0
     private var isGoalReached = false
     private var isInputOver = false
-    private var messagesSentBefore: UInt64 = 0
     private var idleSince = DispatchTime.now()
     private var whenFlushed: (() -> Void)?
 
@@ -48,7 +48,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         queue.async { [self] in
             output.onDrain = { [unowned self] in outputDrained() }
             output.onFailure = { [unowned self] in outputFailed($0) }
-            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
+            signals = SignalWatcher(queue: queue, patience: Self.patience + 0.5) { [unowned self] in interrupted($0) }
             session.start()
         }
         dispatchMain()
@@ -64,7 +64,8 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         idleSince = .now()
         if configuration.input.execute.isEmpty {
             input.attach(socket)
-            input.resume()
+            events.attached(to: socket)
+            resumeInput()
         } else {
             execute(on: socket)
         }
@@ -104,7 +105,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         flush()
     }
 
-    func drained() { input.resume() }
+    func drained() { resumeInput() }
 
     func failed(_ error: WebSocketError) { presenter.failed(error, into: &output.buffer) }
 
@@ -116,10 +117,20 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         if closure.failure == nil, closure.code != .abnormal, ExitStatus(closure) == .closedWithError {
             diagnostics.error("the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(closure.reason)"))
         }
-        if configuration.stop.hasGoal, !isGoalReached, !session.isEnding, ExitStatus(closure) == .success {
-            diagnostics.error("the server closed before what was awaited came")
-            session.finish(.timeout)
-        }
+        if ExitStatus(closure) == .success { hint() }
+    }
+
+    var missed: String? {
+        configuration.stop.hasGoal && !isGoalReached ? "the connection was closed before what was awaited came" : nil
+    }
+
+    /// Who pipes a question in and sees no answer has most likely left before it came.
+    private func hint() {
+        let stop = configuration.stop
+        guard isInputOver, received == 0, configuration.input.execute.isEmpty, stop.wait == nil, stop.idle == nil, !stop.hasGoal,
+            isatty(STDERR_FILENO) == 1
+        else { return }
+        diagnostics.notice("wsline: nothing came back before the input ended: -w SECS listens on that long, -1 until the first message")
     }
 
     func finishOutput(_ done: @escaping () -> Void) {
@@ -143,13 +154,12 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     }
 
     private func outputFailed(_ error: Int32) {
-        isOutputBroken = true
         if error == EPIPE {
             // Whoever read us has seen enough: that is no failure.
-            session.finish(.success, code: .goingAway)
+            session.finish(.success, code: .goingAway, within: Self.patience)
         } else {
             diagnostics.error("can't write to standard output: \(String(cString: strerror(error)))")
-            session.finish(.localIO, code: .goingAway)
+            session.finish(.localIO, code: .goingAway, within: Self.patience)
         }
         session.socket?.resumeReading()
         outputDrained()
@@ -161,12 +171,30 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         let input = StandardInput(STDIN_FILENO, options: configuration.input, queue: queue)
         input.onEnd = { [unowned self] in inputEnded(defaultWait: nil) }
         input.onFailure = { [unowned self] in inputFailed($0) }
+        if configuration.input.isJSON {
+            input.onLine = { [unowned self, unowned input] (line, place, socket) throws(InputError) in
+                let goesOn = try events.take(line, place, socket)
+                if !goesOn { input.suspend() }
+                return goesOn
+            }
+            events.onDue = { [unowned self] in resumeInput() }
+            events.onClose = { [unowned self] in
+                self.input.cancel()
+                session.finish(nil, code: $0.code, reason: $0.reason)
+            }
+        }
         return input
+    }
+
+    private func resumeInput() {
+        if !events.isWaiting { input.resume() }
     }
 
     private func inputFailed(_ error: InputError) {
         diagnostics.error(error.description, hint: error.hint)
-        if case .unreadable = error { session.finish(.localIO) } else { session.finish(.badInput) }
+        let status: ExitStatus = if case .unreadable = error { .localIO } else { .badInput }
+        presenter.failed(.local, error.description, exit: status, into: &output.buffer)
+        session.finish(status)
     }
 
     private func execute(on socket: WebSocket) {
@@ -176,6 +204,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             for text in configuration.input.execute { try configuration.input.encoding.send(text, on: socket) }
         } catch {
             diagnostics.error("-x: \(error)")
+            presenter.failed(.local, "-x: \(error)", exit: .badInput, into: &output.buffer)
             return session.finish(.badInput)
         }
         inputEnded(defaultWait: configuration.stop.idle == nil ? .seconds(2) : nil)
@@ -229,14 +258,17 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private func goalReached() {
         isGoalReached = true
         input.cancel()
-        session.finish(.success)
+        session.finish(configuration.stop.expectedClose == nil ? .success : nil)
     }
+
+    /// Seconds for the closing handshake where somebody wants us gone.
+    private static let patience = 1.0
 
     private func interrupted(_ signal: Int32) {
         let status: ExitStatus = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp
         if session.isEnding { return exitProcess(status) }
         input.cancel()
-        session.finish(status, code: .goingAway, within: 1)
+        session.finish(status, code: .goingAway, within: Self.patience)
     }
 }
 

@@ -14,6 +14,8 @@ import WebSocketTransport
 enum InputError: Error, Equatable {
     /// `byte` counts from 1 within the line, or message.
     case notUTF8(place: Place, byte: Int)
+    /// Input cut by size has been cut between the bytes of a character.
+    case cutCharacter(place: Place)
     case line(place: Place, String)
     case unreadable(String)
 
@@ -30,13 +32,18 @@ extension InputError: CustomStringConvertible {
     var description: String {
         switch self {
         case .notUTF8(let place, let byte): "input \(place), byte \(byte), isn't UTF-8"
+        case .cutCharacter(let place): "input \(place) ends within a character"
         case .line(let place, let what): "input \(place): \(what)"
         case .unreadable(let why): "can't read standard input: \(why)"
         }
     }
 
     var hint: String? {
-        if case .notUTF8 = self { "-b sends the bytes as they are" } else { nil }
+        switch self {
+        case .notUTF8: "-b sends the bytes as they are"
+        case .cutCharacter: "-b sends the bytes as they are, --split whole sends them as one text"
+        case .line, .unreadable: nil
+        }
     }
 }
 
@@ -51,7 +58,7 @@ final class StandardInput {
     var onFailure: ((InputError) -> Void)?
     /// A whole line for somebody else than the connection to deal with; set where lines aren't messages as they stand.
     /// What it gives says whether the next line may follow at once; if not, it has called `suspend()`.
-    var onLine: ((UnsafeRawBufferPointer, InputError.Place) throws(InputError) -> Bool)?
+    var onLine: ((UnsafeRawBufferPointer, InputError.Place, WebSocket) throws(InputError) -> Bool)?
 
     private let source: InputSource
     private let split: InputOptions.Split
@@ -176,7 +183,7 @@ final class StandardInput {
         }
         guard end == buffer.count, let old = buffer.baseAddress else { return }
         // A line longer than the buffer: it grows up to its limit, where fragments take over.
-        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: min(buffer.count * 4, Self.longestMessage), alignment: 64)
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: min(buffer.count * 4, longest), alignment: 64)
         larger.baseAddress?.copyMemory(from: old, byteCount: end)
         buffer.deallocate()
         buffer = larger
@@ -185,7 +192,13 @@ final class StandardInput {
     private static let readSize = 64 << 10
     /// A longer message is sent in fragments of this size.
     static let longestMessage = 1 << 20
+    /// The longest line that has to be in memory as a whole, because it is decoded: enough for the largest message that is received by
+    /// default, as hexadecimal.
+    static let longestLine = 128 << 20
     private static let mostReads = 16
+
+    /// How far the buffer grows.
+    private var longest: Int { decodes != nil || onLine != nil ? Self.longestLine : Self.longestMessage }
 
     // MARK: Sending
 
@@ -219,7 +232,7 @@ final class StandardInput {
                 } else {
                     searched = end
                     guard isEndOfInput else {
-                        if end - start == Self.longestMessage { try sendFragment(upTo: keepingReturn(end), socket) }
+                        if end - start == longest { try sendFragment(upTo: keepingReturn(end), socket) }
                         break
                     }
                     let goesOn = try finishMessage(upTo: end, socket)
@@ -252,7 +265,7 @@ final class StandardInput {
                     start = end
                     return goesOn
                 } else {
-                    if end - start == Self.longestMessage { try sendFragment(upTo: end, socket) }
+                    if end - start == longest { try sendFragment(upTo: end, socket) }
                     break
                 }
             }
@@ -269,7 +282,7 @@ final class StandardInput {
                 start = end
                 return goesOn
             }
-            if end - start == Self.longestMessage { try sendFragment(upTo: end, socket) }
+            if end - start == longest { try sendFragment(upTo: end, socket) }
             return true
         }
     }
@@ -277,7 +290,7 @@ final class StandardInput {
     private func sendFragment(upTo position: Int, _ socket: WebSocket) throws(InputError) {
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<position])
         if decodes != nil || onLine != nil {
-            throw .line(place: place(messages + 1), "longer than \(Self.longestMessage) bytes, which only plain text and binary may be")
+            throw .line(place: place(messages + 1), "longer than \(Self.longestLine >> 20) MiB, which only plain text and binary may be")
         }
         if kind == .text, let offset = validator.consume(bytes) {
             throw .notUTF8(place: place(messages + 1), byte: sentOfMessage + offset + 1)
@@ -297,6 +310,7 @@ final class StandardInput {
         if isInFragments {
             if kind == .text {
                 let offset = validator.consume(bytes)
+                if offset == nil, !validator.isComplete, case .size = split { throw .cutCharacter(place: place(messages + 1)) }
                 if let offset = offset ?? (validator.isComplete ? nil : bytes.count) {
                     throw .notUTF8(place: place(messages + 1), byte: sentOfMessage + offset + 1)
                 }
@@ -311,7 +325,7 @@ final class StandardInput {
         }
         if let onLine {
             messages += 1
-            return try onLine(bytes, place(messages))
+            return try onLine(bytes, place(messages), socket)
         }
         try send(bytes, socket)
         messages += 1
@@ -321,6 +335,8 @@ final class StandardInput {
     @inline(__always)
     private func send(_ bytes: UnsafeRawBufferPointer, _ socket: WebSocket) throws(InputError) {
         if kind == .text, let offset = UTF8Validator.firstError(in: bytes) {
+            var validator = UTF8Validator()
+            if case .size = split, validator.consume(bytes) == nil { throw .cutCharacter(place: place(messages + 1)) }
             throw .notUTF8(place: place(messages + 1), byte: offset + 1)
         }
         if let decodes {
