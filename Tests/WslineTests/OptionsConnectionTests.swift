@@ -153,7 +153,7 @@ struct OptionsConnectionTests {
     func tls() throws {
         #expect(try connecting().connection.tls.identity == nil)
         let tls = try connecting("--cert", "c", "--key", "k", "--passphrase", "p", "--ca", "a", "--tls-min", "1.3").connection.tls
-        #expect(tls.identity?.certificateFile == "c" && tls.identity?.keyFile == "k" && tls.identity?.passphrase?.value == "p")
+        #expect(tls.identity?.certificateFile == "c" && tls.identity?.keyFile == "k" && tls.identity?.passphrase?.revealed == "p")
         #expect(tls.caFile == "a" && tls.minimumVersion == .v13)
         #expect(try connecting().connection.tls.minimumVersion == .v12)
         #expect(try connecting("--cert", "c").connection.tls.identity?.keyFile == nil)
