@@ -49,7 +49,7 @@ struct PipeTests {
         let server = try TestServer.echo()
         let result = try run([server.url], bytes: Array("a\n".utf8) + [UInt8](repeating: 0x61, count: 3 << 20) + [0xC3, 0x0A])
         #expect(result.status == 65)
-        #expect(result.errors.hasPrefix("wsline: input line 2, byte \((3 << 20) + 1), isn't UTF-8"), "\(result.errors)")
+        #expect(result.errors.hasPrefix("wsline: input line 2, byte \((3 << 20) + 2), isn't UTF-8"), "\(result.errors)")
     }
 
     @Test(
