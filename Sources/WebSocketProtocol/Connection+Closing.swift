@@ -53,6 +53,17 @@ extension Connection {
         }
     }
 
+    /// Gives the peer `duration` nanoseconds more for all that it owes us, because the caller read nothing for so long.
+    public mutating func excusePeer(for duration: Instant) {
+        closeDeadline = closeDeadline.map { $0 &+ duration }
+        keepAlive.excusePeer(for: duration)
+    }
+
+    /// Output that stood before our Close has just left: the peer can't have answered yet.
+    public mutating func restartCloseTimeout(at now: Instant) {
+        if phase == .closing { closeDeadline = now &+ configuration.closeTimeout }
+    }
+
     /// Does what is due at `now`: a ping, the failure of a connection whose pongs stay out, the end of one whose peer doesn't close.
     public mutating func tick(at now: Instant) -> Event {
         self.now = now

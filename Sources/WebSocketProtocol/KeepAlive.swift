@@ -43,6 +43,9 @@ struct KeepAlive {
         return roundTrip
     }
 
+    /// Waits longer for the pongs that stay out.
+    mutating func excusePeer(for duration: Instant) { waitingSince = waitingSince.map { $0 &+ duration } }
+
     func deadline(_ configuration: Connection.Configuration) -> Instant? {
         guard configuration.pingInterval > 0 else { return nil }
         let next = lastSent &+ configuration.pingInterval

@@ -17,6 +17,8 @@ public final class WebSocket: @unchecked Sendable {
     public private(set) var timings: Timings?
     /// Why the transport under an open connection failed.
     public private(set) var transportFailure: TransportError?
+    /// Bytes that were to be sent, and never left, once the connection is over.
+    public private(set) var unsentAmount = 0
 
     // MARK: Events
 
@@ -51,6 +53,8 @@ public final class WebSocket: @unchecked Sendable {
     private var openingDeadline: Instant?
     private var batchDepth = 0
     private var isPaused = false
+    /// Since when nothing has been read, as far as the peer hasn't been excused for it.
+    private var unreadSince: Instant = 0
     private var isDelivering = false
     /// Events may wait in the connection, with no need to read first.
     private var mayHoldEvents = false
@@ -184,6 +188,7 @@ public final class WebSocket: @unchecked Sendable {
     /// Stops handing on messages, but for a batch that is being handed on, and reading; in time the peer has to wait.
     public func pauseReading() {
         dispatchPrecondition(condition: .onQueue(queue))
+        if !isPaused { unreadSince = monotonicNow() }
         isPaused = true
         stream?.pauseReading()
     }
@@ -191,10 +196,17 @@ public final class WebSocket: @unchecked Sendable {
     public func resumeReading() {
         dispatchPrecondition(condition: .onQueue(queue))
         guard isPaused else { return }
+        excusePeer(at: monotonicNow())
         isPaused = false
         guard !isFinished else { return }
         stream?.resumeReading()
         deliverLater()
+    }
+
+    /// The peer may have answered in time: it is we who did not read.
+    private func excusePeer(at now: Instant) {
+        connection.excusePeer(for: now &- unreadSince)
+        unreadSince = now
     }
 
     /// Whether so much waits to be sent that a source of messages should wait for `onDrain`.
@@ -386,7 +398,9 @@ public final class WebSocket: @unchecked Sendable {
         guard let stream, !isWriteBlocked else { return }
         while connection.outputCount > 0, !writeFailed {
             switch connection.withOutput({ stream.write($0) }) {
-            case .bytes(let count): connection.sent(count)
+            case .bytes(let count):
+                connection.sent(count)
+                if connection.readyState == .closing { connection.restartCloseTimeout(at: monotonicNow()) }
             case .wouldBlock:
                 isWriteBlocked = true
                 return
@@ -397,7 +411,10 @@ public final class WebSocket: @unchecked Sendable {
                 if isPaused { resumeReading() }
             }
         }
-        if writeFailed { connection.sent(connection.outputCount) }
+        if writeFailed {
+            unsentAmount += connection.outputCount
+            connection.sent(connection.outputCount)
+        }
     }
 
     private func writable() {
@@ -437,6 +454,7 @@ public final class WebSocket: @unchecked Sendable {
             return finish()
         }
         let wasClosing = connection.readyState == .closing
+        if isPaused { excusePeer(at: now) }
         batchDepth += 1
         rare(connection.tick(at: now))
         batchDepth -= 1
@@ -452,6 +470,7 @@ public final class WebSocket: @unchecked Sendable {
         dialer?.cancel()
         stream?.close()
         connection.receivedEnd()
+        unsentAmount += connection.outputCount
         let closure = connection.closure
         if closure.code == .abnormal, closure.failure == nil, connection.opened != nil || connection.request != nil,
             connection.refusal == nil

@@ -25,8 +25,10 @@ protocol SessionFrontend: AnyObject {
     /// There is room again for what waits to be sent.
     func drained()
     func failed(_ error: WebSocketError)
-    /// The connection is over. Gives the status of the whole run, which now ends, but for a reconnect.
+    /// The connection is over, and with it the run, but for a reconnect.
     func closed(_ closure: Closure)
+    /// What the run waited for, and didn't get, in words; nil where all is well.
+    var missed: String? { get }
     /// Calls `done` once all that was received has been written out.
     func finishOutput(_ done: @escaping () -> Void)
 }
@@ -47,9 +49,12 @@ final class ClientSession: @unchecked Sendable {
     /// The status that something other than the connection's end has decided.
     private var verdict: ExitStatus?
     private var lastError: WebSocketError?
+    private var lastClosure: Closure?
     private var isOver = false
     private var hasClosed = false
     private var backoff = Backoff()
+    private var openedAt: Instant?
+    private var losses = LossCount()
 
     /// - Parameter exit: called once, on the queue, when all is done.
     init(
@@ -69,28 +74,33 @@ final class ClientSession: @unchecked Sendable {
     func start() {
         queue.async { [self] in
             if let timeout = configuration.stop.timeout {
-                queue.asyncAfter(deadline: .now() + timeout) { [self] in
-                    guard !isOver else { return }
-                    diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
-                    finish(.timeout)
-                }
+                queue.asyncAfter(deadline: .now() + timeout) { [self] in timedOut(timeout) }
             }
             connect()
         }
+    }
+
+    private func timedOut(_ timeout: Double) {
+        if verdict == nil { diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))") }
+        if isOver {
+            verdict = verdict ?? .timeout
+            return exitNow()
+        }
+        finish(.timeout, within: 1)
     }
 
     // MARK: Ending
 
     /// Ends the run: closes what is open, writes out what was received, and exits with `status`, or with what the connection's end says where
     /// that is nil. The first status decided stands.
-    func finish(_ status: ExitStatus?, code: CloseCode = .normal, reason: String = "", within limit: Double? = nil) {
+    func finish(_ status: ExitStatus?, code: CloseCode? = .normal, reason: String = "", within limit: Double? = nil) {
         if verdict == nil { verdict = status }
         if let limit {
             queue.asyncAfter(deadline: .now() + limit) { [self] in exitNow() }
         }
         guard !isOver else { return }
         isOver = true
-        guard let socket, !hasClosed else { return conclude(nil) }
+        guard let socket, !hasClosed else { return conclude() }
         do {
             try socket.close(code, reason: reason)
         } catch {
@@ -111,16 +121,18 @@ final class ClientSession: @unchecked Sendable {
             self.socket = socket
             hasClosed = false
             lastError = nil
+            openedAt = nil
+            losses = LossCount()
             wire(socket)
             socket.connect()
         } catch let error as TransportError {
-            report(.transport(error))
+            failed(.transport(error))
             verdict = verdict ?? ExitStatus(error)
-            conclude(nil)
+            conclude()
         } catch {
             diagnostics.error("\(error)")
             verdict = verdict ?? .usage
-            conclude(nil)
+            conclude()
         }
     }
 
@@ -163,7 +175,10 @@ final class ClientSession: @unchecked Sendable {
         socket.onPart = { [unowned frontend] in frontend.received($0) }
         socket.onPing = { [unowned frontend] in frontend.receivedPing($0) }
         socket.onPong = { [unowned frontend] in frontend.receivedPong($0, roundTrip: $1) }
-        socket.onBatchEnd = { [unowned frontend] in frontend.batchEnded() }
+        socket.onBatchEnd = { [unowned self, unowned socket] in
+            losses.heard(socket.statistics)
+            frontend.batchEnded()
+        }
         socket.onDrain = { [unowned frontend] in frontend.drained() }
         socket.onError = { [unowned self] in failed($0) }
         socket.onClose = { [unowned self] in closed($0) }
@@ -171,7 +186,7 @@ final class ClientSession: @unchecked Sendable {
 
     private func opened() {
         guard let socket else { return }
-        backoff = Backoff()
+        openedAt = monotonicNow()
         log?.opened(socket)
         frontend.opened(socket)
     }
@@ -180,6 +195,7 @@ final class ClientSession: @unchecked Sendable {
         lastError = error
         // What goes wrong while we leave is nobody's concern any more, but for a breach.
         if isOver, verdict != nil { return }
+        if case .refused(let refusal) = error, let response = refusal.response { log?.refused(response, socket) }
         report(error)
         frontend.failed(error)
     }
@@ -188,51 +204,54 @@ final class ClientSession: @unchecked Sendable {
 
     private func closed(_ closure: Closure) {
         hasClosed = true
-        log?.closed(closure, socket?.statistics ?? Statistics())
-        frontend.closed(closure)
-        if !isOver, configuration.connection.reconnect != nil, shouldReconnect(closure) {
-            return reconnectLater()
+        lastClosure = closure
+        if let socket, openedAt != nil {
+            log?.closed(closure, socket.statistics)
+            if let losses = losses.description(socket, closure) { diagnostics.notice("wsline: \(losses)") }
         }
-        conclude(closure)
+        frontend.closed(closure)
+        if !isOver, configuration.connection.reconnect != nil, mayReconnect(closure) { return reconnectLater() }
+        conclude()
     }
 
-    private func conclude(_ closure: Closure?) {
+    private func conclude() {
         isOver = true
-        if verdict == nil { verdict = status(closure) }
+        if verdict == nil { verdict = statusOfConnection() }
         frontend.finishOutput { [self] in exitNow() }
     }
 
-    private func status(_ closure: Closure?) -> ExitStatus {
-        if let expected = configuration.stop.expectedClose, let closure {
-            return closure.code == expected ? .success : lastError.map { ExitStatus($0) } ?? .timeout
+    /// What the connection's end says, where nothing else has decided.
+    private func statusOfConnection() -> ExitStatus {
+        var status = lastError.map { ExitStatus($0) } ?? lastClosure.map { ExitStatus($0) } ?? .failure
+        if let expected = configuration.stop.expectedClose, openedAt != nil, let closure = lastClosure {
+            if closure.code == expected {
+                status = .success
+            } else {
+                diagnostics.error("closed with \(describe(closure.code)), expected \(describe(expected))")
+                if status == .success { status = .timeout }
+            }
         }
-        if let lastError { return ExitStatus(lastError) }
-        return closure.map { ExitStatus($0) } ?? .failure
+        guard status == .success, let missed = frontend.missed else { return status }
+        diagnostics.error(missed)
+        return .timeout
     }
 
     // MARK: Reconnecting
 
-    /// A connection that was lost, or that the server ended for a reason that may pass, is made again; one that it refuses, or that ended as
-    /// it should, is not.
-    private func shouldReconnect(_ closure: Closure) -> Bool {
-        if case .refused(let refusal) = lastError {
-            guard let status = refusal.response?.status else { return true }
-            return status == 429 || status >= 500
-        }
-        switch closure.code {
-        case .abnormal, .goingAway, .internalError, .serviceRestart, .tryAgainLater, .badGateway: return closure.failure == nil || isTimeout
-        default: return false
-        }
-    }
-
-    private var isTimeout: Bool {
-        if case .breach(.keepAliveTimeout) = lastError { true } else { false }
+    /// A connection that was lost, could not be made, or that the server ended for a reason that may pass, is made again; one that it refuses
+    /// for good, or that ended as it should, is not.
+    private func mayReconnect(_ closure: Closure) -> Bool {
+        if let expected = configuration.stop.expectedClose, closure.code == expected, openedAt != nil { return false }
+        if let lastError { return lastError.mayPass }
+        return [.goingAway, .internalError, .serviceRestart, .tryAgainLater, .badGateway].contains(closure.code)
     }
 
     private func reconnectLater() {
+        // One that ended at once has not been a success: a server that only ever hangs up must not be asked four times a second.
+        if let openedAt, monotonicNow() &- openedAt > Self.steadyTime { backoff = Backoff() }
         guard backoff.attempt < configuration.connection.reconnect?.attempts ?? .max else {
-            diagnostics.error("gave up after \(backoff.attempt) attempts to reconnect")
-            return conclude(nil)
+            diagnostics.error("gave up after \(counted(backoff.attempt, "attempt")) to reconnect")
+            return conclude()
         }
         let delay = backoff.next()
         diagnostics.notice("reconnecting in \(seconds(delay)) (attempt \(backoff.attempt))")
@@ -240,18 +259,9 @@ final class ClientSession: @unchecked Sendable {
             if !isOver { connect() }
         }
     }
-}
 
-/// Delays between attempts to reconnect: they double from a quarter of a second to thirty, each cut by up to half at random so that many
-/// clients of one server don't come back at once.
-struct Backoff {
-    private(set) var attempt = 0
-
-    mutating func next() -> Double {
-        defer { attempt += 1 }
-        let full = min(0.25 * Double(1 << min(attempt, 10)), 30)
-        return full * Double.random(in: 0.5...1)
-    }
+    /// How long a connection stands before the count of attempts begins anew; nanoseconds.
+    private static let steadyTime: Instant = 1_000_000_000
 }
 
 /// Seconds for people: `2 s`, `0.25 s`.

@@ -26,12 +26,15 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private lazy var input = makeInput()
     /// Whether each message is looked at, rather than all of a batch written out at once.
     private let looksAtMessages: Bool
-    private var isOutputBroken = false
-    /// Messages received, as far as they count for `--count`.
+    /// What `--json-input` says.
+    private lazy var events = EventInput(queue: queue)
+    /// What `--slash` lets piped lines be.
+    private lazy var commands = SlashInterpreter(
+        url: url, encoding: configuration.input.encoding, showsPings: configuration.output.showsPings)
+    /// Messages received, as far as they count for `--count`, on all connections.
     private var received = 0
     private var isGoalReached = false
     private var isInputOver = false
-    private var messagesSentBefore: UInt64 = 0
     private var idleSince = DispatchTime.now()
     private var whenFlushed: (() -> Void)?
 
@@ -51,7 +54,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         queue.async { [self] in
             output.onDrain = { [unowned self] in outputDrained() }
             output.onFailure = { [unowned self] in outputFailed($0) }
-            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
+            signals = SignalWatcher(queue: queue, patience: Self.patience + 0.5) { [unowned self] in interrupted($0) }
             session.start()
         }
         dispatchMain()
@@ -69,7 +72,9 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             execute(on: socket)
         } else if !configuration.echo {
             input.attach(socket)
-            input.resume()
+            events.attached(to: socket)
+            commands.opened()
+            resumeInput()
         }
     }
 
@@ -106,7 +111,10 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func receivedPing(_ payload: RawSpan) { presenter.ping(payload, into: &output.buffer) }
 
-    func receivedPong(_ payload: RawSpan, roundTrip: UInt64?) { presenter.pong(payload, roundTrip: roundTrip, into: &output.buffer) }
+    func receivedPong(_ payload: RawSpan, roundTrip: UInt64?) {
+        presenter.pong(payload, roundTrip: roundTrip, into: &output.buffer)
+        commands.receivedPong(payload, roundTrip: roundTrip)
+    }
 
     func batchEnded() {
         if configuration.stop.idle != nil { idleSince = .now() }
@@ -114,7 +122,8 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     }
 
     func drained() {
-        guard configuration.echo else { return input.resume() }
+        commands.drained()
+        guard configuration.echo else { return resumeInput() }
         // The echoes that reading waited for have left.
         if !output.isBlocked { session.socket?.resumeReading() }
     }
@@ -123,16 +132,27 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func closed(_ closure: Closure) {
         input.suspend()
+        commands.closed()
         presenter.abandonPart()
         presenter.closed(closure, into: &output.buffer)
         flush()
         if closure.failure == nil, closure.code != .abnormal, ExitStatus(closure) == .closedWithError {
             diagnostics.error("the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(closure.reason)"))
         }
-        if configuration.stop.hasGoal, !isGoalReached, !session.isEnding, ExitStatus(closure) == .success {
-            diagnostics.error("the server closed before what was awaited came")
-            session.finish(.timeout)
-        }
+        if ExitStatus(closure) == .success { hint() }
+    }
+
+    var missed: String? {
+        configuration.stop.hasGoal && !isGoalReached ? "the connection was closed before what was awaited came" : nil
+    }
+
+    /// Who pipes a question in and sees no answer has most likely left before it came.
+    private func hint() {
+        let stop = configuration.stop
+        guard isInputOver, received == 0, configuration.input.execute.isEmpty, stop.wait == nil, stop.idle == nil, !stop.hasGoal,
+            isatty(STDERR_FILENO) == 1
+        else { return }
+        diagnostics.notice("wsline: nothing came back before the input ended: -w SECS listens on that long, -1 until the first message")
     }
 
     func finishOutput(_ done: @escaping () -> Void) {
@@ -156,13 +176,12 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     }
 
     private func outputFailed(_ error: Int32) {
-        isOutputBroken = true
         if error == EPIPE {
             // Whoever read us has seen enough: that is no failure.
-            session.finish(.success, code: .goingAway)
+            session.finish(.success, code: .goingAway, within: Self.patience)
         } else {
             diagnostics.error("can't write to standard output: \(String(cString: strerror(error)))")
-            session.finish(.localIO, code: .goingAway)
+            session.finish(.localIO, code: .goingAway, within: Self.patience)
         }
         session.socket?.resumeReading()
         outputDrained()
@@ -174,12 +193,61 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         let input = StandardInput(STDIN_FILENO, options: configuration.input, queue: queue)
         input.onEnd = { [unowned self] in inputEnded(defaultWait: nil) }
         input.onFailure = { [unowned self] in inputFailed($0) }
+        if configuration.input.isJSON {
+            takeEvents(from: input)
+        } else if configuration.input.slash {
+            takeCommands(from: input)
+        }
         return input
+    }
+
+    private func takeEvents(from input: StandardInput) {
+        input.onLine = { [unowned self, unowned input] (line, place) throws(InputError) in
+            guard let socket = session.socket else { return false }
+            let goesOn = try events.take(line, place, socket)
+            if !goesOn { input.suspend() }
+            return goesOn
+        }
+        events.onDue = { [unowned self] in resumeInput() }
+        events.onClose = { [unowned self] in
+            self.input.cancel()
+            session.finish(nil, code: $0.code, reason: $0.reason)
+        }
+    }
+
+    private func takeCommands(from input: StandardInput) {
+        input.onLine = { [unowned self, unowned input] (line, place) throws(InputError) in
+            guard UTF8Validator.firstError(in: line) == nil else { throw .line(place: place, "not UTF-8, which commands and texts are") }
+            do throws(SlashFailure) {
+                let goesOn = try commands.run(String(decoding: line, as: UTF8.self), on: session.socket)
+                if !goesOn { input.suspend() }
+                return goesOn
+            } catch {
+                throw .line(place: place, error.description)
+            }
+        }
+        commands.reply = { [unowned self] in diagnostics.notice($0) }
+        commands.failed = { [unowned self] in diagnostics.error($0) }
+        commands.onIdle = { [unowned self] in resumeInput() }
+        commands.quit = { [unowned self] in
+            self.input.cancel()
+            session.finish(nil)
+        }
+        commands.save = { [unowned self] (path) throws(FileError) in
+            try presenter.save(to: path)
+            session.socket?.stream(.binary, presenter.streamsBinary)
+        }
+    }
+
+    private func resumeInput() {
+        if !events.isWaiting { input.resume() }
     }
 
     private func inputFailed(_ error: InputError) {
         diagnostics.error(error.description, hint: error.hint)
-        if case .unreadable = error { session.finish(.localIO) } else { session.finish(.badInput) }
+        let status: ExitStatus = if case .unreadable = error { .localIO } else { .badInput }
+        presenter.failed(.local, error.description, exit: status, into: &output.buffer)
+        session.finish(status)
     }
 
     private func execute(on socket: WebSocket) {
@@ -189,6 +257,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             for text in configuration.input.execute { try configuration.input.encoding.send(text, on: socket) }
         } catch {
             diagnostics.error("-x: \(error)")
+            presenter.failed(.local, "-x: \(error)", exit: .badInput, into: &output.buffer)
             return session.finish(.badInput)
         }
         inputEnded(defaultWait: configuration.stop.idle == nil ? .seconds(2) : nil)
@@ -242,14 +311,17 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private func goalReached() {
         isGoalReached = true
         input.cancel()
-        session.finish(.success)
+        session.finish(configuration.stop.expectedClose == nil ? .success : nil)
     }
+
+    /// Seconds for the closing handshake where somebody wants us gone.
+    private static let patience = 1.0
 
     private func interrupted(_ signal: Int32) {
         let status: ExitStatus = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp
         if session.isEnding { return exitProcess(status) }
         input.cancel()
-        session.finish(status, code: .goingAway, within: 1)
+        session.finish(status, code: .goingAway, within: Self.patience)
     }
 }
 

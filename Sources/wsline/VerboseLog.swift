@@ -38,6 +38,15 @@ final class VerboseLog {
         let extensions = socket.extensions.map(\.description)
         diagnostics.detail(
             "subprotocol: \(socket.subprotocol ?? "none"); extensions: \(extensions.isEmpty ? "none" : extensions.joined(separator: ", "))")
+        timing(socket)
+    }
+
+    func refused(_ response: HTTPResponseHead, _ socket: WebSocket?) {
+        head(response)
+        if let socket { timing(socket) }
+    }
+
+    private func timing(_ socket: WebSocket) {
         guard let timings = socket.timings else { return }
         let steps: [(String, Double?)] = [
             ("name", timings.name), ("connect", timings.connect), ("proxy", timings.proxy), ("TLS", timings.tls),
@@ -46,8 +55,6 @@ final class VerboseLog {
         diagnostics.detail("time: " + steps.compactMap { step in step.1.map { "\(step.0) \(milliseconds($0))" } }.joined(separator: ", "))
     }
 
-    func refused(_ response: HTTPResponseHead) { head(response) }
-
     func closed(_ closure: Closure, _ statistics: Statistics) {
         let who = closure.isByUs ? "us" : "the server"
         let reason = closure.reason.isEmpty ? "" : ", reason \"\(closure.reason)\""
@@ -55,9 +62,10 @@ final class VerboseLog {
             closure.code == .abnormal
                 ? "ended with no Close from the server, not clean"
                 : "closed by \(who): \(wsline.describe(closure.code))\(reason), \(closure.wasClean ? "clean" : "not clean")")
+        let (messages, sent) = (statistics.messagesReceived, statistics.messagesSent)
         diagnostics.detail(
-            "received \(statistics.messagesReceived) messages of \(statistics.bytesReceived) bytes (\(statistics.wireBytesReceived) on the wire), "
-                + "sent \(statistics.messagesSent) of \(statistics.bytesSent) (\(statistics.wireBytesSent))")
+            "received \(counted(messages, "message")) of \(counted(statistics.bytesReceived, "byte")) (\(statistics.wireBytesReceived) on the wire), "
+                + "sent \(counted(sent, "message")) of \(counted(statistics.bytesSent, "byte")) (\(statistics.wireBytesSent))")
     }
 
     private func head(_ response: HTTPResponseHead) {

@@ -126,12 +126,8 @@ public final class RunningProcess: Sendable {
 
     public func send(signal: Int32) { kill(process, signal) }
 
-    /// Most bytes of memory that were resident at once so far; nil where the system doesn't tell, or the program is over.
-    public var peakMemory: Int? {
-        guard let status = try? readFile("/proc/\(process)/status") else { return nil }
-        let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-        return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 << 10 }
-    }
+    /// The most memory that was resident at once so far, in bytes; nil where the system doesn't tell, or the program is over.
+    public var peakMemory: Int? { residentPeak(process) }
 
     public var isRunning: Bool { !ending.isOver }
 
@@ -339,6 +335,12 @@ private final class Collector: Sendable {
     }
 }
 
+private func residentPeak(_ process: pid_t) -> Int? {
+    guard let status = try? readFile("/proc/\(process)/status") else { return nil }
+    let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 << 10 }
+}
+
 /// The end of a process, awaited on a thread of its own.
 private final class Ending: Sendable {
     private let result = Mutex<RunningProcess.Result?>(nil)
@@ -348,12 +350,17 @@ private final class Ending: Sendable {
 
     func await(_ process: pid_t) {
         var raw: Int32 = 0
-        var usage = rusage()
-        while wait4(process, &raw, 0, &usage) < 0, errno == EINTR {}
+        var peak = 0
         #if canImport(Darwin)
-            let peak = usage.ru_maxrss
+            var usage = rusage()
+            while wait4(process, &raw, 0, &usage) < 0, errno == EINTR {}
+            peak = usage.ru_maxrss
         #else
-            let peak = usage.ru_maxrss << 10
+            // Linux counts in ru_maxrss what the tests' process had when it started this one, so the program's own mark is read until the end.
+            while waitpid(process, &raw, WNOHANG) == 0 {
+                peak = max(peak, residentPeak(process) ?? 0)
+                usleep(5000)
+            }
         #endif
         let status: RunningProcess.ExitStatus = raw & 0x7F == 0 ? .exited(raw >> 8 & 0xFF) : .killed(signal: raw & 0x7F)
         result.withLock { $0 = .init(status: status, peakMemory: peak) }

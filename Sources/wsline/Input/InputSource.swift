@@ -47,7 +47,7 @@ final class InputSource: @unchecked Sendable {
         guard !isResumed else { return }
         isResumed = true
         if isAlwaysReady {
-            schedule()
+            wake()
         } else {
             (source ?? makeSource()).resume()
         }
@@ -84,14 +84,15 @@ final class InputSource: @unchecked Sendable {
         }
     }
 
-    private func schedule() {
-        guard isAlwaysReady, isResumed, !isScheduled else { return }
+    /// Calls `onReadable` in a moment, whether or not anything has come.
+    func wake() {
+        guard isResumed, !isScheduled else { return }
         isScheduled = true
         queue.async { [self] in
             isScheduled = false
             guard isResumed else { return }
             onReadable?()
-            schedule()
+            if isAlwaysReady { wake() }
         }
     }
 

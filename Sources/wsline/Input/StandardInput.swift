@@ -14,6 +14,8 @@ import WebSocketTransport
 enum InputError: Error, Equatable {
     /// `byte` counts from 1 within the line, or message.
     case notUTF8(place: Place, byte: Int)
+    /// Input cut by size has been cut between the bytes of a character.
+    case cutCharacter(place: Place)
     case line(place: Place, String)
     case unreadable(String)
 
@@ -30,13 +32,18 @@ extension InputError: CustomStringConvertible {
     var description: String {
         switch self {
         case .notUTF8(let place, let byte): "input \(place), byte \(byte), isn't UTF-8"
+        case .cutCharacter(let place): "input \(place) ends within a character"
         case .line(let place, let what): "input \(place): \(what)"
         case .unreadable(let why): "can't read standard input: \(why)"
         }
     }
 
     var hint: String? {
-        if case .notUTF8 = self { "-b sends the bytes as they are" } else { nil }
+        switch self {
+        case .notUTF8: "-b sends the bytes as they are"
+        case .cutCharacter: "-b sends the bytes as they are, --split whole sends them as one text"
+        case .line, .unreadable: nil
+        }
     }
 }
 
@@ -149,6 +156,8 @@ final class StandardInput {
             reads += 1
             guard fill() else { return }
         }
+        // Others on the queue have their turn. No event may come for what a pipe still holds once its writer has hung up.
+        if isResumed, !isFinished { source.wake() }
     }
 
     /// Reads once; gives false where there is nothing for now.
@@ -181,7 +190,7 @@ final class StandardInput {
         }
         guard end == buffer.count, let old = buffer.baseAddress else { return }
         // A line longer than the buffer: it grows up to its limit, where fragments take over.
-        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: min(buffer.count * 4, Self.longestMessage), alignment: 64)
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: min(buffer.count * 4, longest), alignment: 64)
         larger.baseAddress?.copyMemory(from: old, byteCount: end)
         buffer.deallocate()
         buffer = larger
@@ -190,7 +199,13 @@ final class StandardInput {
     private static let readSize = 64 << 10
     /// A longer message is sent in fragments of this size.
     static let longestMessage = 1 << 20
+    /// The longest line that has to be in memory as a whole, because it is decoded: enough for the largest message that is received by
+    /// default, as hexadecimal.
+    static let longestLine = 128 << 20
     private static let mostReads = 16
+
+    /// How far the buffer grows.
+    private var longest: Int { decodes != nil || onLine != nil ? Self.longestLine : Self.longestMessage }
 
     // MARK: Sending
 
@@ -225,7 +240,7 @@ final class StandardInput {
                 } else {
                     searched = end
                     guard isEndOfInput else {
-                        if end - start == Self.longestMessage { try sendFragment(upTo: keepingReturn(end), socket) }
+                        if end - start == longest { try sendFragment(upTo: keepingReturn(end), socket) }
                         break
                     }
                     let goesOn = try finishMessage(upTo: end, socket)
@@ -240,7 +255,7 @@ final class StandardInput {
 
     /// The fast path for lines that are messages as they stand: cuts as many as a batch holds and checks their text in one sweep, which the
     /// line ends between them, being ASCII, don't disturb. Gives false where there is none, or where one is wrong and has to be named.
-    private func sendManyLines(_ delimiter: UInt8, _ base: UnsafeMutableRawPointer, _ socket: WebSocket) -> Bool {
+    private func sendManyLines(_ delimiter: UInt8, _ base: UnsafeMutableRawPointer, _ socket: any MessageSink) -> Bool {
         guard onLine == nil, decodes == nil, !isInFragments else { return false }
         let strips = split == .line
         var position = start
@@ -258,9 +273,7 @@ final class StandardInput {
         let whole = UnsafeRawBufferPointer(start: base + start, count: position - start)
         if kind == .text, UTF8Validator.firstError(in: whole) != nil { return false }
         do {
-            try socket.perform { (connection) throws(UsageError) in
-                try connection.send(UnsafeBufferPointer(rebasing: lines[..<count]))
-            }
+            try socket.send(UnsafeBufferPointer(rebasing: lines[..<count]))
         } catch {
             preconditionFailure("an open socket refused messages: \(error)")
         }
@@ -290,7 +303,7 @@ final class StandardInput {
                     start = end
                     return goesOn
                 } else {
-                    if end - start == Self.longestMessage { try sendFragment(upTo: end, socket) }
+                    if end - start == longest { try sendFragment(upTo: end, socket) }
                     break
                 }
             }
@@ -307,7 +320,7 @@ final class StandardInput {
                 start = end
                 return goesOn
             }
-            if end - start == Self.longestMessage { try sendFragment(upTo: end, socket) }
+            if end - start == longest { try sendFragment(upTo: end, socket) }
             return true
         }
     }
@@ -315,7 +328,7 @@ final class StandardInput {
     private func sendFragment(upTo position: Int, _ socket: any MessageSink) throws(InputError) {
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<position])
         if decodes != nil || onLine != nil {
-            throw .line(place: place(messages + 1), "longer than \(Self.longestMessage) bytes, which only plain text and binary may be")
+            throw .line(place: place(messages + 1), "longer than \(Self.longestLine >> 20) MiB, which only plain text and binary may be")
         }
         if kind == .text, let offset = validator.consume(bytes) {
             throw .notUTF8(place: place(messages + 1), byte: sentOfMessage + offset + 1)
@@ -335,6 +348,7 @@ final class StandardInput {
         if isInFragments {
             if kind == .text {
                 let offset = validator.consume(bytes)
+                if offset == nil, !validator.isComplete, case .size = split { throw .cutCharacter(place: place(messages + 1)) }
                 if let offset = offset ?? (validator.isComplete ? nil : bytes.count) {
                     throw .notUTF8(place: place(messages + 1), byte: sentOfMessage + offset + 1)
                 }
@@ -359,6 +373,8 @@ final class StandardInput {
     @inline(__always)
     private func send(_ bytes: UnsafeRawBufferPointer, _ socket: any MessageSink) throws(InputError) {
         if kind == .text, let offset = UTF8Validator.firstError(in: bytes) {
+            var validator = UTF8Validator()
+            if case .size = split, validator.consume(bytes) == nil { throw .cutCharacter(place: place(messages + 1)) }
             throw .notUTF8(place: place(messages + 1), byte: offset + 1)
         }
         if let decodes {

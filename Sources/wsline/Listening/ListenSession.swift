@@ -129,7 +129,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         if kind == .binary, presenter.streamsBinary {
             save(payload)
         } else {
-            presenter.append(kind, payload, to: &output.buffer)
+            payload.withUnsafeBytes { presenter.append(kind, $0, to: &output.buffer) }
         }
         received &+= 1
         if configuration.stop.isReached(received, kind, payload) { ending.end(server, .success) }

@@ -155,6 +155,11 @@ struct MessagePresenter {
             to: &output)
     }
 
+    /// Something of this machine's went wrong.
+    mutating func failed(_ stage: JSONEvents.Stage, _ message: String, exit: ExitStatus, into output: inout [UInt8]) {
+        events?.error(.init(.out), stage, message, exit: exit, to: &output)
+    }
+
     mutating func closed(_ closure: Closure, into output: inout [UInt8]) { events?.close(closure, client: client, to: &output) }
 
     private func quoted(_ payload: RawSpan) -> String {

@@ -36,12 +36,40 @@ final class OutputDescriptor {
     /// Bytes of `buffer` that are written.
     private var written = 0
     private var source: (any DispatchSourceWrite)?
+    private var hangUp: (any DispatchSourceRead)?
     private var hasFailed = false
 
     init(_ descriptor: Int32, queue: DispatchQueue) {
         self.queue = queue
         (self.descriptor, way) = Self.open(descriptor)
         buffer.reserveCapacity(Self.keptCapacity)
+        // A reader that is gone is an error of `write`, and not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        if way == .nonBlocking, isatty(descriptor) == 0 { watchReader() }
+    }
+
+    /// Learns of a reader that is gone with nothing to write: `wsline URL | head -1` ends when `head` does, and not with the next message.
+    ///
+    /// A pipe's writing end never has anything to read, but an error or its hang-up counts as such.
+    private func watchReader() {
+        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
+        source.setEventHandler { [unowned self] in
+            var entry = pollfd(fd: descriptor, events: 0, revents: 0)
+            guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLERR | POLLHUP) != 0 else { return }
+            hangUp?.cancel()
+            hangUp = nil
+            guard !hasFailed else { return }
+            fail(EPIPE)
+        }
+        source.resume()
+        hangUp = source
+    }
+
+    private func fail(_ error: Int32) {
+        hasFailed = true
+        isBlocked = false
+        discard()
+        onFailure?(error)
     }
 
     /// What is gathered and not yet written; bytes.
@@ -60,11 +88,7 @@ final class OutputDescriptor {
             } else if errno == EAGAIN || errno == EWOULDBLOCK {
                 return wait()
             } else if errno != EINTR {
-                let error = errno
-                hasFailed = true
-                discard()
-                onFailure?(error)
-                return
+                return fail(errno)
             }
         }
         discard()

@@ -1,0 +1,75 @@
+import Dispatch
+import WebSocketProtocol
+import WebSocketTransport
+
+/// Does what the lines of `--json-input` say, each when its delay is over; the input waits meanwhile.
+final class EventInput: @unchecked Sendable {
+    // Invariant: used on `queue` only.
+
+    /// A line asks for the end.
+    var onClose: ((CloseFrame) -> Void)?
+    /// A delay is over, and what it was for is done: the input may go on.
+    var onDue: (() -> Void)?
+
+    private let queue: DispatchQueue
+    /// What was to be done after the delay, or once there is a connection again.
+    private var pending: JSONInput.Action?
+    private var isDelayed = false
+    /// How much later than it should the last delay ended; the next is shorter by that, so that a long recording keeps its pace.
+    private var lateness = 0.0
+
+    init(queue: DispatchQueue) { self.queue = queue }
+
+    /// Whether a line waits for its time.
+    var isWaiting: Bool { pending != nil }
+
+    /// Takes a line. Gives false where the next has to wait for `onDue`.
+    func take(_ line: UnsafeRawBufferPointer, _ place: InputError.Place, _ socket: WebSocket) throws(InputError) -> Bool {
+        let event: JSONInput
+        do { event = try JSONInput(parsing: line) } catch { throw .line(place: place, "\(error)") }
+        guard event.delay > lateness else {
+            lateness = max(lateness - event.delay, 0)
+            perform(event.action, on: socket)
+            return true
+        }
+        let deadline = DispatchTime.now() + (event.delay - lateness)
+        pending = event.action
+        isDelayed = true
+        queue.asyncAfter(deadline: deadline) { [self, weak socket] in
+            isDelayed = false
+            let late = Double(DispatchTime.now().uptimeNanoseconds &- deadline.uptimeNanoseconds) / 1e9
+            lateness = min(late, Self.mostLateness)
+            if let socket { performPending(on: socket) }
+        }
+        return false
+    }
+
+    /// Does what became due while there was no connection.
+    func attached(to socket: WebSocket) {
+        if !isDelayed { performPending(on: socket) }
+    }
+
+    private func performPending(on socket: WebSocket) {
+        guard let action = pending, socket.readyState == .open else { return }
+        pending = nil
+        perform(action, on: socket)
+        onDue?()
+    }
+
+    private func perform(_ action: JSONInput.Action, on socket: WebSocket) {
+        do {
+            switch action {
+            case .message(let kind, let payload): try payload.withUnsafeBytes { try socket.send(kind, $0) }
+            case .ping(let payload): try socket.ping(payload)
+            case .pong(let payload): try socket.pong(payload)
+            case .close(let frame): onClose?(frame)
+            case .nothing: break
+            }
+        } catch {
+            preconditionFailure("an open socket refused an event that was checked: \(error)")
+        }
+    }
+
+    /// More is no slip of the timer but a machine that slept, or a server that let us wait.
+    private static let mostLateness = 0.05
+}

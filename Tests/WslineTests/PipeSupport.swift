@@ -1,0 +1,189 @@
+import Dispatch
+import Synchronization
+import TestSupport
+import WebSocketProtocol
+import WebSocketTransport
+
+/// A WebSocket server inside the tests' process, on a port of 127.0.0.1 and ::1.
+final class TestServer: Sendable {
+    let port: UInt16
+    private let listener: Listener
+    private let queue: DispatchQueue
+    private let sockets: SocketList
+
+    var url: String { "ws://127.0.0.1:\(port)/" }
+
+    /// - Parameters:
+    ///   - accepts: whether a client's request is answered with 101 without more ado.
+    ///   - behave: sets the handlers of each connection, on its queue.
+    init(
+        port: UInt16 = 0, tls: TLSContext? = nil, accepts: Bool = true, configuration: Connection.Configuration = .init(),
+        _ behave: @escaping @Sendable (WebSocket) -> Void
+    ) throws {
+        var options = Listener.Options()
+        options.tls = tls
+        let sockets = SocketList()
+        let queue = DispatchQueue(label: "wsline.tests.listener")
+        listener = try Listener(on: .loopback(port: port), options: options, queue: queue) { event in
+            guard case .accepted(let stream, _) = event else { return }
+            let socket = WebSocket(accepted: stream, configuration: configuration)
+            if accepts { socket.onRequest = { [unowned socket] _ in socket.accept() } }
+            behave(socket)
+            sockets.add(socket)
+            socket.start(timeout: 10)
+        }
+        self.queue = queue
+        self.sockets = sockets
+        guard let port = listener.addresses.first?.port else { throw TestFailure("no port") }
+        self.port = port
+    }
+
+    /// Answers each message with itself.
+    static func echo(port: UInt16 = 0, tls: TLSContext? = nil) throws -> TestServer {
+        try TestServer(port: port, tls: tls) { socket in
+            socket.onMessage = { [unowned socket] kind, payload in
+                guard socket.readyState == .open else { return }
+                payload.withUnsafeBytes { try? socket.send(kind, $0) }
+                if socket.isCongested { socket.pauseReading() }
+            }
+            socket.onDrain = { [unowned socket] in socket.resumeReading() }
+        }
+    }
+
+    /// Sends these texts, then waits for what the client does.
+    static func feed(_ texts: [String]) throws -> TestServer {
+        try TestServer { socket in
+            afterOpening(socket) { socket in
+                for text in texts { try? socket.send(text) }
+            }
+        }
+    }
+
+    /// Drops every connection with no Close.
+    func abortAll() { sockets.abortAll() }
+
+    func stop() {
+        queue.sync { listener.close() }
+        sockets.abortAll()
+    }
+
+    deinit { stop() }
+}
+
+/// Runs `body` when the connection is open, once the answer to the handshake is on its way.
+func afterOpening(_ socket: WebSocket, _ body: @escaping @Sendable (WebSocket) -> Void) {
+    socket.onOpen = { [unowned socket] in
+        let queue = socket.queue
+        queue.async { [weak socket] in
+            if let socket, socket.readyState == .open { body(socket) }
+        }
+    }
+}
+
+private final class SocketList: Sendable {
+    private let sockets = Mutex<[WebSocket]>([])
+
+    func add(_ socket: WebSocket) { sockets.withLock { $0.append(socket) } }
+
+    func abortAll() {
+        let all = sockets.withLock { list in
+            defer { list = [] }
+            return list
+        }
+        for socket in all { socket.queue.async { socket.abort() } }
+    }
+}
+
+/// What handlers on other threads gathered.
+final class Gathered<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
+    private let changed = DispatchSemaphore(value: 0)
+
+    var all: [Element] { elements.withLock { $0 } }
+
+    func append(_ element: Element) {
+        elements.withLock { $0.append(element) }
+        changed.signal()
+    }
+
+    /// The first `count` of them, or an error after `seconds`.
+    @discardableResult
+    func first(_ count: Int, within seconds: Double = 20) throws -> [Element] {
+        let deadline = DispatchTime.now() + seconds
+        while true {
+            let all = all
+            if all.count >= count { return Array(all.prefix(count)) }
+            guard changed.wait(timeout: deadline) == .success else { throw TestFailure("only \(all.count) of \(count) came: \(all)") }
+        }
+    }
+}
+
+/// How a run of wsline ended.
+struct Finished {
+    var status: Int32
+    var output: String
+    var bytes: [UInt8]
+    var errors: String
+    var peakMemory: Int
+    /// Seconds.
+    var duration: Double
+}
+
+/// Starts the built program.
+func start(
+    _ arguments: [String], environment: [String: String] = [:], input: RunningProcess.Input = .pipe,
+    output: RunningProcess.Output = .collected, errors: RunningProcess.Output = .collected
+) throws -> RunningProcess {
+    try RunningProcess(
+        try PseudoTerminal.builtProduct("wsline"), arguments,
+        environment: PseudoTerminal.standardEnvironment.merging(environment) { $1 }, input: input, output: output, errors: errors)
+}
+
+/// Runs the built program to its end. Without `input` its standard input stays open and silent.
+func run(
+    _ arguments: [String], input: String? = nil, environment: [String: String] = [:], output: RunningProcess.Output = .collected,
+    errors: RunningProcess.Output = .collected, within seconds: Double = 20
+) throws -> Finished {
+    try run(arguments, bytes: input.map { Array($0.utf8) }, environment: environment, output: output, errors: errors, within: seconds)
+}
+
+func run(
+    _ arguments: [String], bytes: [UInt8]?, environment: [String: String] = [:], output: RunningProcess.Output = .collected,
+    errors: RunningProcess.Output = .collected, within seconds: Double = 20
+) throws -> Finished {
+    let begin = DispatchTime.now()
+    let program = try start(arguments, environment: environment, output: output, errors: errors)
+    if let bytes {
+        try? program.write(bytes)
+        program.closeInput()
+    }
+    return try finish(program, since: begin, within: seconds)
+}
+
+func finish(_ program: RunningProcess, since begin: DispatchTime = .now(), within seconds: Double = 20) throws -> Finished {
+    let result = try program.waitForExit(within: seconds)
+    guard case .exited(let status) = result.status else { throw TestFailure("\(result.status): \(program.errorText)") }
+    return Finished(
+        status: status, output: program.outputText, bytes: program.outputBytes, errors: program.errorText, peakMemory: result.peakMemory,
+        duration: Double(DispatchTime.now().uptimeNanoseconds - begin.uptimeNanoseconds) / 1e9)
+}
+
+extension LoopbackServer {
+    var url: String { "ws://127.0.0.1:\(port)/" }
+}
+
+extension LoopbackServer.Connection {
+    /// Answers a client's handshake by hand, with more header lines where they are given.
+    func upgrade(_ more: String = "", accept: String? = nil) throws {
+        let request = String(decoding: try receive(through: "\r\n\r\n"), as: UTF8.self)
+        let line = request.split(separator: "\r\n").first { $0.lowercased().hasPrefix("sec-websocket-key:") }
+        let value = line.map { $0.drop { $0 != ":" }.dropFirst().drop { $0 == " " } } ?? ""
+        let key = try HandshakeKey(Base64.decode(String(value)))
+        try send(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                + "Sec-WebSocket-Accept: \(accept ?? key?.acceptValue ?? "")\r\n\(more)\r\n")
+    }
+
+    /// An unmasked frame of at most 125 bytes.
+    func sendFrame(_ opcode: UInt8, _ payload: [UInt8] = []) throws { try send([0x80 | opcode, UInt8(payload.count)] + payload) }
+}
