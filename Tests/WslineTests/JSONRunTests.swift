@@ -20,7 +20,8 @@ struct JSONRunTests {
         }
         let result = try run(["--json", "-w", "-1", server.url], input: "")
         let lines = result.output.split(separator: "\n")
-        #expect(lines.map { $0.firstMatch(of: #/"event":"(\w+)"/#).map { String($0.1) } } == ["open", "message", "message", "ping", "close"])
+        #expect(
+            lines.map { $0.firstMatch(of: #/"event":"(\w+)"/#).map { String($0.1) } } == ["open", "message", "message", "ping", "close"])
         #expect(lines[1].hasSuffix(#""type":"text","text":"a\"b\n","bytes":4}"#), "\(lines[1])")
         #expect(lines[2].hasSuffix(#""type":"binary","base64":"AP8=","bytes":2}"#), "\(lines[2])")
         #expect(lines[4].hasSuffix(#""code":1000,"name":"normal closure","reason":"done","clean":true,"by":"peer"}"#), "\(lines[4])")
