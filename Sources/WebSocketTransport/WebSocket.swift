@@ -200,7 +200,7 @@ public final class WebSocket: @unchecked Sendable {
         isPaused = false
         guard !isFinished else { return }
         stream?.resumeReading()
-        deliverLater()
+        readLater()
     }
 
     /// The peer may have answered in time: it is we who did not read.
@@ -266,6 +266,7 @@ public final class WebSocket: @unchecked Sendable {
         guard let stream, !isFinished else { return }
         batchDepth += 1
         var reads = 0
+        // A short read isn't the last: of a connection that was reset Dispatch tells once, and that may have been now.
         while reads < Self.mostReads, !isPaused, !isFinished {
             deliver()
             guard !isPaused, !isFinished else { break }
@@ -278,12 +279,19 @@ public final class WebSocket: @unchecked Sendable {
             }
             connection.received(count, at: monotonicNow())
             deliver()
-            // A short read took all there was: the next would only be told to wait.
-            if count < buffer.count, !stream.hasBufferedInput { break }
         }
         onBatchEnd?()
         batchDepth -= 1
         settleUnlessInBatch()
+        if reads == Self.mostReads { readLater() }
+    }
+
+    /// Reads on without waiting to be told: Dispatch tells of a hang-up once, whatever is still to be read.
+    private func readLater() {
+        queue.async { [weak self] in
+            guard let self, !isPaused else { return }
+            readable()
+        }
     }
 
     private func streamEnded(_ outcome: ReadOutcome) {

@@ -92,9 +92,9 @@ final class ClientSession: @unchecked Sendable {
     // MARK: Ending
 
     /// Ends the run: closes what is open, writes out what was received, and exits with `status`, or with what the connection's end says where
-    /// that is nil. The first status decided stands.
+    /// that is nil. The first failure decided stands.
     func finish(_ status: ExitStatus?, code: CloseCode? = .normal, reason: String = "", within limit: Double? = nil) {
-        if verdict == nil { verdict = status }
+        if verdict == nil || verdict == .success && status != nil { verdict = status }
         if let limit {
             queue.asyncAfter(deadline: .now() + limit) { [self] in exitNow() }
         }
@@ -188,6 +188,8 @@ final class ClientSession: @unchecked Sendable {
         guard let socket else { return }
         openedAt = monotonicNow()
         log?.opened(socket)
+        // What is sent from here on is not yet heard of, though the handshake's batch is still to end.
+        losses.heard(socket.statistics)
         frontend.opened(socket)
     }
 

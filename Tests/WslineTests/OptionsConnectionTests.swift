@@ -29,7 +29,7 @@ struct OptionsConnectionTests {
     @Test("Origin, host, user agent and version go into the handshake")
     func request() throws {
         let none = try connecting().connection.handshake
-        #expect(none.origin == nil && none.host == nil && none.userAgent == "wsline" && none.version == .rfc6455)
+        #expect(none.origin == nil && none.host == nil && none.userAgent == "wsline/\(Help.programVersion)" && none.version == .rfc6455)
         let all = try connecting("-o", "https://o", "--host", "h", "--user-agent", "u", "-p", "8").connection.handshake
         #expect(all.origin == "https://o" && all.host == "h" && all.userAgent == "u" && all.version == .draft8)
         #expect(try connecting("-p13").connection.handshake.version == .rfc6455)

@@ -4,6 +4,14 @@ import TestSupport
 import WebSocketProtocol
 import WebSocketTransport
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A WebSocket server inside the tests' process, on a port of 127.0.0.1 and ::1.
 final class TestServer: Sendable {
     let port: UInt16
@@ -24,7 +32,7 @@ final class TestServer: Sendable {
         options.tls = tls
         let sockets = SocketList()
         let queue = DispatchQueue(label: "wsline.tests.listener")
-        listener = try Listener(on: .loopback(port: port), options: options, queue: queue) { event in
+        listener = try listening(on: port, options, queue) { event in
             guard case .accepted(let stream, _) = event else { return }
             let socket = WebSocket(accepted: stream, configuration: configuration)
             if accepts { socket.onRequest = { [unowned socket] _ in socket.accept() } }
@@ -68,6 +76,21 @@ final class TestServer: Sendable {
     }
 
     deinit { stop() }
+}
+
+/// A port of a server that has just stopped is free only once Dispatch has let go of it.
+private func listening(
+    on port: UInt16, _ options: Listener.Options, _ queue: DispatchQueue, _ onEvent: @escaping @Sendable (Listener.Event) -> Void
+) throws -> Listener {
+    for _ in 0..<500 where port != 0 {
+        do {
+            return try Listener(on: .loopback(port: port), options: options, queue: queue, onEvent: onEvent)
+        } catch {
+            guard error.kind == .addressInUse else { throw error }
+            usleep(10_000)
+        }
+    }
+    return try Listener(on: .loopback(port: port), options: options, queue: queue, onEvent: onEvent)
 }
 
 /// Runs `body` when the connection is open, once the answer to the handshake is on its way.
