@@ -6,109 +6,114 @@ import WebSocketTransport
 
 @testable import wsline
 
-@Suite(.serialized)
-struct JSONRunTests {
-    @Test("--json writes each event as a line, the close last")
-    func events() throws {
-        let server = try TestServer { socket in
-            afterOpening(socket) { socket in
-                try? socket.send("a\"b\n")
-                try? [UInt8]([0, 255]).withUnsafeBytes { try socket.send(.binary, $0) }
-                try? socket.ping(Array("hey".utf8))
-                try? socket.close(.normal, reason: "done")
-            }
-        }
-        let result = try run(["--json", "-w", "-1", server.url], input: "")
-        let lines = result.output.split(separator: "\n")
-        #expect(
-            lines.map { $0.firstMatch(of: #/"event":"(\w+)"/#).map { String($0.1) } } == ["open", "message", "message", "ping", "close"])
-        #expect(lines[1].hasSuffix(#""type":"text","text":"a\"b\n","bytes":4}"#), "\(lines[1])")
-        #expect(lines[2].hasSuffix(#""type":"binary","base64":"AP8=","bytes":2}"#), "\(lines[2])")
-        #expect(lines[4].hasSuffix(#""code":1000,"name":"normal closure","reason":"done","clean":true,"by":"peer"}"#), "\(lines[4])")
-        #expect(result.status == 0)
-    }
-
-    @Test("What --json wrote is sent again by --json-input, at its own pace")
-    func replay() throws {
-        let feed = try TestServer { socket in
-            afterOpening(socket) { socket in
-                try? socket.send("first")
-                socket.queue.asyncAfter(deadline: .now() + 0.4) { [weak socket] in
-                    guard let socket, socket.readyState == .open else { return }
-                    try? socket.send("second")
-                    try? [UInt8]([1, 2, 3]).withUnsafeBytes { try socket.send(.binary, $0) }
-                    try? socket.close()
+extension ProgramTests {
+    @Suite
+    struct JSONRunTests {
+        @Test("--json writes each event as a line, the close last")
+        func events() throws {
+            let server = try TestServer { socket in
+                afterOpening(socket) { socket in
+                    try? socket.send("a\"b\n")
+                    try? [UInt8]([0, 255]).withUnsafeBytes { try socket.send(.binary, $0) }
+                    try? socket.ping(Array("hey".utf8))
+                    try? socket.close(.normal, reason: "done")
                 }
             }
+            let result = try run(["--json", "-w", "-1", server.url], input: "")
+            let lines = result.output.split(separator: "\n")
+            #expect(
+                lines.map { $0.firstMatch(of: #/"event":"(\w+)"/#).map { String($0.1) } } == [
+                    "open", "message", "message", "ping", "close",
+                ])
+            #expect(lines[1].hasSuffix(#""type":"text","text":"a\"b\n","bytes":4}"#), "\(lines[1])")
+            #expect(lines[2].hasSuffix(#""type":"binary","base64":"AP8=","bytes":2}"#), "\(lines[2])")
+            #expect(lines[4].hasSuffix(#""code":1000,"name":"normal closure","reason":"done","clean":true,"by":"peer"}"#), "\(lines[4])")
+            #expect(result.status == 0)
         }
-        let recording = try run(["--json", "-w", "-1", feed.url], input: "").output
-        let seen = Gathered<String>()
-        let server = try recorder(seen)
-        let replayed = try run(["--json-input", server.url], input: recording)
-        #expect(replayed.status == 0, "\(replayed.errors)")
-        #expect(try seen.first(4) == ["first", "second", "binary 3", "closed 1000"])
-        #expect(replayed.duration >= 0.35)
-        let atOnce = try run(["--json-input", server.url], input: recording.replacing(#/"delay_ms":[0-9.]+,/#, with: ""))
-        #expect(try seen.first(8).suffix(4) == ["first", "second", "binary 3", "closed 1000"])
-        #expect(atOnce.status == 0)
-    }
 
-    @Test("A delay holds back what follows, also the end of input, and a close ends the run with its code")
-    func delays() throws {
-        let seen = Gathered<String>()
-        let server = try recorder(seen)
-        let input = """
-            {"event":"message","text":"now"}
-            {"event":"message","text":"later","delay_ms":300}
-            {"event":"ping","text":"p"}
-            {"event":"close","code":4001,"reason":"enough"}
-            {"event":"message","text":"never"}
+        @Test("What --json wrote is sent again by --json-input, at its own pace")
+        func replay() throws {
+            let feed = try TestServer { socket in
+                afterOpening(socket) { socket in
+                    try? socket.send("first")
+                    socket.queue.asyncAfter(deadline: .now() + 0.4) { [weak socket] in
+                        guard let socket, socket.readyState == .open else { return }
+                        try? socket.send("second")
+                        try? [UInt8]([1, 2, 3]).withUnsafeBytes { try socket.send(.binary, $0) }
+                        try? socket.close()
+                    }
+                }
+            }
+            let recording = try run(["--json", "-w", "-1", feed.url], input: "").output
+            let seen = Gathered<String>()
+            let server = try recorder(seen)
+            let replayed = try run(["--json-input", server.url], input: recording)
+            #expect(replayed.status == 0, "\(replayed.errors)")
+            #expect(try seen.first(4) == ["first", "second", "binary 3", "closed 1000"])
+            #expect(replayed.duration >= 0.35)
+            let atOnce = try run(["--json-input", server.url], input: recording.replacing(#/"delay_ms":[0-9.]+,/#, with: ""))
+            #expect(try seen.first(8).suffix(4) == ["first", "second", "binary 3", "closed 1000"])
+            #expect(atOnce.status == 0)
+        }
 
-            """
-        let result = try run(["--json-input", server.url], input: input.trimmingSuffixNewline)
-        #expect(try seen.first(3) == ["now", "later", "closed 4001"])
-        #expect(result.status == 0, "\(result.errors)")
-        #expect(result.duration >= 0.3)
-        let last = try run(["--json-input", server.url], input: #"{"event":"message","text":"x","delay_ms":300.5}"#)
-        #expect(try seen.first(5).suffix(2) == ["x", "closed 1000"])
-        #expect(last.duration >= 0.3)
-    }
+        @Test("A delay holds back what follows, also the end of input, and a close ends the run with its code")
+        func delays() throws {
+            let seen = Gathered<String>()
+            let server = try recorder(seen)
+            let input = """
+                {"event":"message","text":"now"}
+                {"event":"message","text":"later","delay_ms":300}
+                {"event":"ping","text":"p"}
+                {"event":"close","code":4001,"reason":"enough"}
+                {"event":"message","text":"never"}
 
-    @Test("A delay without end doesn't hang a run that has a bound")
-    func endlessDelay() throws {
-        let server = try TestServer.echo()
-        let result = try run(["--json-input", "--timeout", "0.4", server.url], input: #"{"event":"message","text":"x","delay_ms":1e300}"#)
-        #expect(result.status == 8)
-    }
+                """
+            let result = try run(["--json-input", server.url], input: input.trimmingSuffixNewline)
+            #expect(try seen.first(3) == ["now", "later", "closed 4001"])
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.duration >= 0.3)
+            let last = try run(["--json-input", server.url], input: #"{"event":"message","text":"x","delay_ms":300.5}"#)
+            #expect(try seen.first(5).suffix(2) == ["x", "closed 1000"])
+            #expect(last.duration >= 0.3)
+        }
 
-    @Test("A line that is no event is named, and what came before it has been sent")
-    func badLine() throws {
-        let seen = Gathered<String>()
-        let server = try recorder(seen)
-        let result = try run(["--json-input", server.url], input: "{\"event\":\"message\",\"text\":\"a\"}\n{\"event\":\"mess\"}\n")
-        #expect(result.status == 65)
-        #expect(result.errors.hasPrefix("wsline: input line 2: "), "\(result.errors)")
-        #expect(try seen.first(2) == ["a", "closed 1000"])
-    }
+        @Test("A delay without end doesn't hang a run that has a bound")
+        func endlessDelay() throws {
+            let server = try TestServer.echo()
+            let result = try run(
+                ["--json-input", "--timeout", "0.4", server.url], input: #"{"event":"message","text":"x","delay_ms":1e300}"#)
+            #expect(result.status == 8)
+        }
 
-    @Test("An event of several megabytes is replayed whole")
-    func largeEvent() throws {
-        let seen = Gathered<String>()
-        let server = try recorder(seen)
-        let base64 = String(repeating: "AAAA", count: 1 << 20)
-        let result = try run(["--json-input", server.url], input: "{\"event\":\"message\",\"base64\":\"\(base64)\"}\n")
-        #expect(result.status == 0, "\(result.errors)")
-        #expect(try seen.first(1) == ["binary \(3 << 20)"])
-    }
+        @Test("A line that is no event is named, and what came before it has been sent")
+        func badLine() throws {
+            let seen = Gathered<String>()
+            let server = try recorder(seen)
+            let result = try run(["--json-input", server.url], input: "{\"event\":\"message\",\"text\":\"a\"}\n{\"event\":\"mess\"}\n")
+            #expect(result.status == 65)
+            #expect(result.errors.hasPrefix("wsline: input line 2: "), "\(result.errors)")
+            #expect(try seen.first(2) == ["a", "closed 1000"])
+        }
 
-    @Test("A failure is an error event with the exit status, then a close")
-    func failure() throws {
-        let result = try run(["--json", "ws://127.0.0.1:1/"])
-        let lines = result.output.split(separator: "\n")
-        #expect(lines.count == 2)
-        #expect(lines.first?.contains(#""event":"error","dir":"in","stage":"connect""#) == true, "\(result.output)")
-        #expect(lines.first?.hasSuffix(#""exit":3}"#) == true)
-        #expect(lines.last?.contains(#""code":1006"#) == true)
+        @Test("An event of several megabytes is replayed whole")
+        func largeEvent() throws {
+            let seen = Gathered<String>()
+            let server = try recorder(seen)
+            let base64 = String(repeating: "AAAA", count: 1 << 20)
+            let result = try run(["--json-input", server.url], input: "{\"event\":\"message\",\"base64\":\"\(base64)\"}\n")
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(try seen.first(1) == ["binary \(3 << 20)"])
+        }
+
+        @Test("A failure is an error event with the exit status, then a close")
+        func failure() throws {
+            let result = try run(["--json", "ws://127.0.0.1:1/"])
+            let lines = result.output.split(separator: "\n")
+            #expect(lines.count == 2)
+            #expect(lines.first?.contains(#""event":"error","dir":"in","stage":"connect""#) == true, "\(result.output)")
+            #expect(lines.first?.hasSuffix(#""exit":3}"#) == true)
+            #expect(lines.last?.contains(#""code":1006"#) == true)
+        }
     }
 }
 

@@ -13,98 +13,100 @@ import WebSocketTransport
     import Darwin
 #endif
 
-/// Memory stays flat whoever doesn't read.
-@Suite(.serialized)
-struct PipeFlowTests {
-    private static let bound = 32 << 20
+extension ProgramTests {
+    /// Memory stays flat whoever doesn't read.
+    @Suite
+    struct PipeFlowTests {
+        private static let bound = 32 << 20
 
-    @Test("With a blocked standard output a firehose is not read, and memory stays flat")
-    func blockedOutput() throws {
-        let sent = Gathered<Int>()
-        let message = [0x82, 126, 0x40, 0] + [UInt8](repeating: 0x61, count: 0x4000)
-        let server = try LoopbackServer { connection in
-            try connection.upgrade()
-            var count = 0
-            // The client stops reading: a send that takes no more for ten seconds fails, or the client's end comes first.
-            defer { sent.append(count) }
-            while count < 8192 {
-                try connection.send(message)
-                count += 1
+        @Test("With a blocked standard output a firehose is not read, and memory stays flat")
+        func blockedOutput() throws {
+            let sent = Gathered<Int>()
+            let message = [0x82, 126, 0x40, 0] + [UInt8](repeating: 0x61, count: 0x4000)
+            let server = try LoopbackServer { connection in
+                try connection.upgrade()
+                var count = 0
+                // The client stops reading: a send that takes no more for ten seconds fails, or the client's end comes first.
+                defer { sent.append(count) }
+                while count < 8192 {
+                    try connection.send(message)
+                    count += 1
+                }
             }
+            let program = try start([server.url], output: .unread)
+            program.closeInput()
+            try settle(program)
+            let blocked = try #require(program.peakMemory)
+            #expect(blocked < Self.bound, "\(blocked >> 10) KiB")
+            program.send(signal: SIGTERM)
+            let result = try finish(program)
+            #expect(result.status == 143 && result.duration < 3)
+            #expect(try sent.first(1)[0] < 8192, "the server had to wait")
         }
-        let program = try start([server.url], output: .unread)
-        program.closeInput()
-        try settle(program)
-        let blocked = try #require(program.peakMemory)
-        #expect(blocked < Self.bound, "\(blocked >> 10) KiB")
-        program.send(signal: SIGTERM)
-        let result = try finish(program)
-        #expect(result.status == 143 && result.duration < 3)
-        #expect(try sent.first(1)[0] < 8192, "the server had to wait")
-    }
 
-    @Test("With a server that reads nothing, an endless input is not read, and memory stays flat")
-    func blockedServer() throws {
-        let server = try LoopbackServer {
-            try $0.upgrade()
-            while $0.isOpen { usleep(10_000) }
-        }
-        let program = try start(["--no-deflate", server.url])
-        program.writeForever(Array((String(repeating: "y", count: 4095) + "\n").utf8))
-        try settle(program)
-        let peak = try #require(program.peakMemory)
-        #expect(peak < Self.bound, "\(peak >> 10) KiB")
-        program.send(signal: SIGINT)
-        let result = try finish(program)
-        #expect(result.status == 130 && result.duration < 3)
-        server.stop()
-    }
-
-    @Test("A binary message of 256 MiB is saved in bounded memory")
-    func largeMessage() throws {
-        let size = 256 << 20
-        let server = try LoopbackServer { connection in
-            try connection.upgrade()
-            try connection.send([0x82, 127] + (0..<8).map { UInt8(truncatingIfNeeded: size >> ((7 - $0) * 8)) })
-            let piece = [UInt8](repeating: 0xA5, count: 1 << 20)
-            for _ in 0..<(size >> 20) { try connection.send(piece) }
-            try connection.sendFrame(8, [0x03, 0xE8])
-            connection.hang()
-        }
-        let directory = try TemporaryDirectory()
-        let result = try run(["--save", directory.file("out.bin"), server.url], within: 60)
-        #expect(result.status == 0)
-        #expect(result.errors == "saved \(size) bytes to \(directory.file("out.bin"))\n")
-        #expect(result.peakMemory < Self.bound, "\(result.peakMemory >> 10) KiB")
-        var status = stat()
-        #expect(stat(directory.file("out.bin"), &status) == 0 && status.st_size == size)
-    }
-
-    @Test("A ping's time limit does not run while standard output is blocked")
-    func pausedKeepAlive() throws {
-        let server = try TestServer { socket in
-            afterOpening(socket) { socket in
-                let chunk = [UInt8](repeating: 0x61, count: 1 << 16)
-                for _ in 0..<64 { try? chunk.withUnsafeBytes { try socket.send(.text, $0) } }
+        @Test("With a server that reads nothing, an endless input is not read, and memory stays flat")
+        func blockedServer() throws {
+            let server = try LoopbackServer {
+                try $0.upgrade()
+                while $0.isOpen { usleep(10_000) }
             }
+            let program = try start(["--no-deflate", server.url])
+            program.writeForever(Array((String(repeating: "y", count: 4095) + "\n").utf8))
+            try settle(program)
+            let peak = try #require(program.peakMemory)
+            #expect(peak < Self.bound, "\(peak >> 10) KiB")
+            program.send(signal: SIGINT)
+            let result = try finish(program)
+            #expect(result.status == 130 && result.duration < 3)
+            server.stop()
         }
-        let program = try start(["--ping-interval", "0.1", "--ping-timeout", "0.2", "--count", "64", server.url], output: .unread)
-        try settle(program)
-        program.read()
-        let result = try finish(program)
-        #expect(result.status == 0, "\(result.errors)")
-        #expect(result.bytes.count == 64 * ((1 << 16) + 1))
-    }
 
-    /// Waits until the program's memory has not grown for half a second.
-    private func settle(_ program: RunningProcess) throws {
-        var last = -1
-        var steady = 0
-        for _ in 0..<200 where steady < 10 {
-            usleep(50_000)
-            guard let peak = program.peakMemory else { throw TestFailure("it ended: \(program.errorText)") }
-            steady = peak == last ? steady + 1 : 0
-            last = peak
+        @Test("A binary message of 256 MiB is saved in bounded memory")
+        func largeMessage() throws {
+            let size = 256 << 20
+            let server = try LoopbackServer { connection in
+                try connection.upgrade()
+                try connection.send([0x82, 127] + (0..<8).map { UInt8(truncatingIfNeeded: size >> ((7 - $0) * 8)) })
+                let piece = [UInt8](repeating: 0xA5, count: 1 << 20)
+                for _ in 0..<(size >> 20) { try connection.send(piece) }
+                try connection.sendFrame(8, [0x03, 0xE8])
+                connection.hang()
+            }
+            let directory = try TemporaryDirectory()
+            let result = try run(["--save", directory.file("out.bin"), server.url], within: 60)
+            #expect(result.status == 0)
+            #expect(result.errors == "saved \(size) bytes to \(directory.file("out.bin"))\n")
+            #expect(result.peakMemory < Self.bound, "\(result.peakMemory >> 10) KiB")
+            var status = stat()
+            #expect(stat(directory.file("out.bin"), &status) == 0 && status.st_size == size)
+        }
+
+        @Test("A ping's time limit does not run while standard output is blocked")
+        func pausedKeepAlive() throws {
+            let server = try TestServer { socket in
+                afterOpening(socket) { socket in
+                    let chunk = [UInt8](repeating: 0x61, count: 1 << 16)
+                    for _ in 0..<64 { try? chunk.withUnsafeBytes { try socket.send(.text, $0) } }
+                }
+            }
+            let program = try start(["--ping-interval", "0.1", "--ping-timeout", "0.2", "--count", "64", server.url], output: .unread)
+            try settle(program)
+            program.read()
+            let result = try finish(program)
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.bytes.count == 64 * ((1 << 16) + 1))
+        }
+
+        /// Waits until the program's memory has not grown for half a second.
+        private func settle(_ program: RunningProcess) throws {
+            var last = -1
+            var steady = 0
+            for _ in 0..<200 where steady < 10 {
+                usleep(50_000)
+                guard let peak = program.peakMemory else { throw TestFailure("it ended: \(program.errorText)") }
+                steady = peak == last ? steady + 1 : 0
+                last = peak
+            }
         }
     }
 }

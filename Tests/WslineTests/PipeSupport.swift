@@ -1,6 +1,7 @@
 import Dispatch
 import Synchronization
 import TestSupport
+import Testing
 import WebSocketProtocol
 import WebSocketTransport
 
@@ -11,6 +12,11 @@ import WebSocketTransport
 #elseif canImport(Darwin)
     import Darwin
 #endif
+
+/// What runs the built program in pipes. One test at a time: each blocks its thread, of which tests have as many as there are cores, and other
+/// suites need one to go on.
+@Suite(.serialized)
+enum ProgramTests {}
 
 /// A WebSocket server inside the tests' process, on a port of 127.0.0.1 and ::1.
 final class TestServer: Sendable {

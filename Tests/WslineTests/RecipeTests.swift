@@ -7,28 +7,30 @@ import WebSocketTransport
 
 @testable import wsline
 
-/// The recipes of `Docs/usage.md`, run as they stand in the page.
-@Suite(.serialized)
-struct RecipeTests {
-    @Test("The page has recipes")
-    func pageHasRecipes() throws {
-        #expect(try Recipe.all().count >= 6)
-    }
+extension ProgramTests {
+    /// The recipes of `Docs/usage.md`, run as they stand in the page.
+    @Suite
+    struct RecipeTests {
+        @Test("The page has recipes")
+        func pageHasRecipes() throws {
+            #expect(try Recipe.all().count >= 6)
+        }
 
-    @Test("A recipe prints what the page says", arguments: try Recipe.all())
-    func recipe(_ recipe: Recipe) throws {
-        let server = try RecipeServer()
-        let directory = try TemporaryDirectory()
-        let product = try PseudoTerminal.builtProduct("wsline")
-        let folder = product.split(separator: "/").dropLast().map { "/" + $0 }.joined()
-        var environment = PseudoTerminal.standardEnvironment
-        environment["PATH"] = "\(folder):/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin"
-        environment["URL"] = "ws://127.0.0.1:\(server.port)"
-        let shell = try RunningProcess(
-            "/bin/sh", ["-euc", "cd \"$1\"\n" + recipe.script, "sh", directory.path], environment: environment)
-        let result = try shell.waitForExit(within: 30)
-        #expect(result.status == .exited(0), "\(shell.errorText)")
-        #expect(shell.outputText == recipe.output, "\(shell.errorText)")
+        @Test("A recipe prints what the page says", arguments: try Recipe.all())
+        func recipe(_ recipe: Recipe) throws {
+            let server = try RecipeServer()
+            let directory = try TemporaryDirectory()
+            let product = try PseudoTerminal.builtProduct("wsline")
+            let folder = product.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+            var environment = PseudoTerminal.standardEnvironment
+            environment["PATH"] = "\(folder):/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin"
+            environment["URL"] = "ws://127.0.0.1:\(server.port)"
+            let shell = try RunningProcess(
+                "/bin/sh", ["-euc", "cd \"$1\"\n" + recipe.script, "sh", directory.path], environment: environment)
+            let result = try shell.waitForExit(within: 30)
+            #expect(result.status == .exited(0), "\(shell.errorText)")
+            #expect(shell.outputText == recipe.output, "\(shell.errorText)")
+        }
     }
 }
 
