@@ -1,6 +1,6 @@
 """What the interop tests share: the peers they start, the proxy in front of them, and how wsline is run and judged."""
 
-import atexit
+import contextlib
 import functools
 import os
 import pathlib
@@ -25,35 +25,47 @@ ENVIRONMENT = {
     "NODE_PATH": os.environ.get("NODE_PATH", "/usr/share/nodejs"),  # where Debian puts node-ws, whoever packaged node
 }
 SCRATCH = pathlib.Path(tempfile.mkdtemp(prefix="wsline-interop-"))
+SERVERS = contextlib.ExitStack()  # what the tests share; suite.py closes it, however they end
+SERVERS.callback(shutil.rmtree, SCRATCH, ignore_errors=True)
 PEERS = {"python": [sys.executable, HERE / "peers/server.py"], "node": ["node", HERE / "peers/server.js"]}
 CLIENTS = {"python": [sys.executable, HERE / "peers/client.py"], "node": ["node", HERE / "peers/client.js"]}
 
 
-@atexit.register
-def clear_scratch():
-    shutil.rmtree(SCRATCH, ignore_errors=True)
-
-
 # Processes
 
-def end(process):
+def stop(process):
     """Ends a process, kindly at first."""
-    for stop in (process.terminate, process.kill):
+    for way in (process.terminate, process.kill):
         if process.poll() is None:
-            stop()
-            try:
+            way()
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(5)
-            except subprocess.TimeoutExpired:
-                continue
+
+
+def end(process):
+    """Ends a process and closes the pipes to it."""
+    stop(process)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe:
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):  # what a test wrote and the process did not read
+                pipe.close()
+
+
+@contextlib.contextmanager
+def running(command):
+    """A program that runs beside the test, with pipes to it; it ends with the context."""
+    process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=ENVIRONMENT)
+    try:
+        yield process
+    finally:
+        end(process)
 
 
 def start(command):
     """Starts a server that prints its port and ends with its stdin; returns that port."""
     process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
-    atexit.register(end, process)
+    SERVERS.callback(end, process)
     line = process.stdout.readline()
     if not line.strip().isdigit():
         raise RuntimeError(f"{command[0]} {command[1]} named no port but {line!r}")
@@ -82,12 +94,6 @@ def certificate():
     return cert, key
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def wait_until(happened, what):
     deadline = time.monotonic() + 30
     while not happened():
@@ -96,13 +102,8 @@ def wait_until(happened, what):
         time.sleep(0.02)
 
 
-def accepts(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 NGINX = """
-daemon off; worker_processes 1; pid {scratch}/nginx.pid; {user}
+daemon off; worker_processes 1; pid {pid_file}; {user}
 events {{ worker_connections 256; }}
 http {{
     access_log off;
@@ -127,18 +128,27 @@ http {{
 @functools.cache
 def nginx():
     """The port of an nginx that ends TLS: /PORT/path goes on to that port of this machine."""
+    for _ in range(5):  # it can't be told to pick a free port, and another program may take the one we found before it does
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        if start_nginx(port):
+            return port
+    raise RuntimeError(f"nginx: {(SCRATCH / 'nginx.log').read_text()}")
+
+
+def start_nginx(port):
+    """Whether it listens on that port."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     cert, key = certificate()
-    port = free_port()
     config = SCRATCH / "nginx.conf"
+    pid_file = SCRATCH / "nginx.pid"
     user = "user root;" if os.geteuid() == 0 else ""  # else its worker is someone who can't enter our folder
-    config.write_text(NGINX.format(scratch=SCRATCH, user=user, port=port, cert=cert, key=key, limit=LIMIT))
+    config.write_text(NGINX.format(scratch=SCRATCH, pid_file=pid_file, user=user, port=port, cert=cert, key=key, limit=LIMIT))
     process = subprocess.Popen([program, "-p", SCRATCH, "-e", SCRATCH / "nginx.log", "-c", config], stdin=subprocess.DEVNULL)
-    atexit.register(end, process)
-    wait_until(lambda: accepts(port) or process.poll() is not None, "nginx listening")
-    if process.poll() is not None:
-        raise RuntimeError(f"nginx: {(SCRATCH / 'nginx.log').read_text()}")
-    return port
+    SERVERS.callback(end, process)
+    # Its file is there once it listens; whether the port accepts would also be true of another program's.
+    wait_until(lambda: pid_file.exists() or process.poll() is not None, "nginx listening")
+    return process.poll() is None
 
 
 # wsline
@@ -170,23 +180,32 @@ class Listening:
     def __init__(self, *arguments, scheme="ws"):
         self.command = [*WSLINE, "-l", "127.0.0.1:0", *map(str, arguments)]
         self.scheme = scheme
+        self._readers = []
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env=ENVIRONMENT)
-        self.stdout_lines = self._lines(self.process.stdout)
-        self.stderr_lines = self._lines(self.process.stderr)
-        for line in iter(lambda: self.stderr_lines.get(timeout=30), None):
-            if found := re.search(r":(\d+)\b", line):
-                self.url = f"{self.scheme}://localhost:{found[1]}/"
-                return self
-        raise AssertionError(f"{' '.join(self.command)} ended with {self.process.wait(5)} and named no port")
+        with contextlib.ExitStack() as started:
+            self.process = started.enter_context(running(self.command))
+            started.callback(self._stop)
+            self.stdout_lines = self._lines(self.process.stdout)
+            self.stderr_lines = self._lines(self.process.stderr)
+            line = self.stderr_lines.get(timeout=30)
+            found = re.match(rf"Listening on {self.scheme}://127\.0\.0\.1:(\d+)\b", line or "")
+            if not found:
+                raise AssertionError(f"{' '.join(self.command)} named no port but said {line!r}")
+            self.url = f"{self.scheme}://localhost:{found[1]}/"
+            self._running = started.pop_all()
+        return self
 
     def __exit__(self, *_):
-        end(self.process)
+        self._running.close()
 
-    @staticmethod
-    def _lines(pipe):
+    def _stop(self):
+        """Ends wsline and what reads its pipes, before they are closed."""
+        stop(self.process)
+        for reader in self._readers:
+            reader.join()
+
+    def _lines(self, pipe):
         """The lines of a pipe as they come; None is its end."""
         lines = queue.Queue()
 
@@ -195,7 +214,9 @@ class Listening:
                 lines.put(line.decode(errors="replace").rstrip("\n"))
             lines.put(None)
 
-        threading.Thread(target=read, daemon=True).start()
+        reader = threading.Thread(target=read, daemon=True)
+        self._readers.append(reader)
+        reader.start()
         return lines
 
     def type(self, line):
@@ -224,5 +245,8 @@ def numbered_lines(count):
 
 
 def json_lines(count):
-    return b"".join(b'{"id":%d,"name":"item %d","price":%d.%02d,"tags":["a","b"]}\n' % (n, n * 7919 % count, n * 31 % 997, n % 100)
-                    for n in range(count))
+    """Lines of 40 to 400 bytes, and each hundredth of 3 KB: below and above what wsline compresses, within small windows and beyond."""
+    def line(n):
+        tags = ",".join(f'"tag {n * k % 9973}"' for k in range(400 if n % 100 == 99 else n % 32))
+        return '{"id":%d,"name":"item %d","price":%d.%02d,"tags":[%s]}\n' % (n, n * 7919 % count, n * 31 % 997, n % 100, tags)
+    return "".join(map(line, range(count))).encode()

@@ -1,12 +1,12 @@
 """How a run ends: handshakes, close codes and failures, each with its exit status, and stdout free of all else."""
 
+import contextlib
 import json
 import signal
 import socket
-import subprocess
 import threading
 
-from harness import LIMIT, ENVIRONMENT, WSLINE, InteropTestCase, certificate, free_port, nginx, peer, run
+from harness import LIMIT, WSLINE, InteropTestCase, certificate, nginx, peer, run, running
 
 
 class Handshakes:
@@ -19,7 +19,7 @@ class Handshakes:
         self.check(run("-s", "chat.v1", "-s", "chat.v2", "-w", "-1", self.url("/subprotocol")), b"chat.v2\n")
 
     def test_a_subprotocol_that_the_server_lacks_is_not_chosen(self):
-        self.assertNotIn(b"chat.v9", run("-s", "chat.v9", "-w", "-1", self.url("/subprotocol")).stdout)
+        self.check(run("-s", "chat.v9", "-w", "-1", self.url("/subprotocol")), b"none\n")
 
     def test_headers_and_origin_reach_the_server(self):
         result = run("-H", "X-One: 1", "-H", "X-One: 2", "-o", "https://example.org", "-w", "-1", self.url("/headers"))
@@ -93,22 +93,20 @@ class Closings:
 
     def test_a_reader_that_leaves_ends_the_run_quietly(self):
         url = f"ws://127.0.0.1:{peer(self.kind)}/firehose?count=1000000&size=64"
-        wsline = subprocess.Popen([*WSLINE, "-w", "-1", url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  env=ENVIRONMENT)
-        self.assertEqual(wsline.stdout.read(65), b"0123456789abcdef" * 4 + b"\n")
-        wsline.stdout.close()
-        self.assertEqual(wsline.stderr.read(), b"")
-        self.assertEqual(wsline.wait(LIMIT), 0)
-        wsline.stderr.close()
+        with running([*WSLINE, "-w", "-1", url]) as wsline:
+            wsline.stdin.close()
+            self.assertEqual(wsline.stdout.read(65), b"0123456789abcdef" * 4 + b"\n")
+            wsline.stdout.close()
+            self.assertEqual(wsline.wait(LIMIT), 0)
+            self.assertEqual(wsline.stderr.read(), b"")
 
     def test_a_signal_closes_and_is_told_by_the_status(self):
         for name, status in (("SIGINT", 130), ("SIGTERM", 143)):
-            wsline = subprocess.Popen([*WSLINE, "-x", "ready", "-w", "-1", f"ws://127.0.0.1:{peer(self.kind)}/echo"],
-                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-            self.assertEqual(wsline.stdout.readline(), b"ready\n")
-            wsline.send_signal(getattr(signal, name))
-            self.assertEqual(wsline.wait(LIMIT), status)
-            wsline.stdout.close()
+            url = f"ws://127.0.0.1:{peer(self.kind)}/echo"
+            with self.subTest(name), running([*WSLINE, "-x", "ready", "-w", "-1", url]) as wsline:
+                self.assertEqual(wsline.stdout.readline(), b"ready\n")
+                wsline.send_signal(getattr(signal, name))
+                self.assertEqual(wsline.wait(LIMIT), status)
 
 
 class PythonClosings(Closings, InteropTestCase):
@@ -124,22 +122,30 @@ class Failures(InteropTestCase):
         """The URL of a server that gives one client this answer and no more."""
         listener = socket.create_server(("127.0.0.1", 0))
 
+        listener.settimeout(LIMIT)
+
         def serve():
-            connection, _ = listener.accept()
-            with listener, connection:
-                request = b""
-                while b"\r\n\r\n" not in request:
-                    request += connection.recv(65536)
-                connection.sendall(answer)
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(65536):
-                    pass
+            with listener, contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    request = b""
+                    while b"\r\n\r\n" not in request:
+                        got = connection.recv(65536)
+                        if not got:
+                            return
+                        request += got
+                    connection.sendall(answer)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
 
         threading.Thread(target=serve, daemon=True).start()
         return f"ws://127.0.0.1:{listener.getsockname()[1]}/"
 
     def test_nobody_listening_is_status_3(self):
-        self.check(run("-1", f"ws://127.0.0.1:{free_port()}/", input=b"x\n"), b"", status=3)
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))  # nobody else can take the port, and nobody listens on it
+            self.check(run("-1", f"ws://127.0.0.1:{silent.getsockname()[1]}/", input=b"x\n"), b"", status=3)
 
     def test_a_certificate_that_nobody_vouches_for_is_status_4(self):
         self.check(run("-1", f"wss://localhost:{nginx()}/{peer('python')}/echo", input=b"x\n"), b"", status=4)

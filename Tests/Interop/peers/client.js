@@ -1,5 +1,5 @@
 // A line client of Node's `ws`, the twin of peers/client.py:
-// client.js [--count N] [--subprotocol NAME] [--ca FILE] [--origin O] [--auth U:P] [--deflate] URL
+// client.js [--count N] [--subprotocol NAME] [--ca FILE] [--auth U:P] [--deflate] URL
 'use strict';
 const fs = require('fs');
 const WebSocket = require('ws');
@@ -13,7 +13,6 @@ for (let i = 2; i < process.argv.length; i++) {
 
 const ws = new WebSocket(wants.url, wants.subprotocol ? [wants.subprotocol] : [], {
   ca: wants.ca && fs.readFileSync(wants.ca),
-  origin: wants.origin,
   auth: wants.auth,
   maxPayload: 0,
   perMessageDeflate: wants.deflate ? { threshold: 0 } : false,
@@ -25,6 +24,7 @@ ws.on('unexpected-response', (request, response) => {
 });
 ws.on('open', () => {
   if (wants.subprotocol) console.error(`subprotocol ${ws.protocol}`);
+  if (wants.deflate) console.error(`extensions ${ws.extensions || 'none'}`);
   const text = fs.readFileSync(0, 'utf8');
   for (const line of text.split('\n').slice(0, -1)) ws.send(line);
 });

@@ -1,4 +1,4 @@
-"""A line client of Python's `websockets`: client.py [--count N] [--subprotocol NAME] [--ca FILE] [--origin O] [--auth U:P] [--deflate] URL
+"""A line client of Python's `websockets`: client.py [--count N] [--subprotocol NAME] [--ca FILE] [--auth U:P] [--deflate] URL
 
 Lines of stdin become messages, messages lines of stdout; after N of them it closes with 1000. At the end "closed CODE
 REASON" or "refused STATUS" goes to stderr. peers/client.js is its twin.
@@ -18,18 +18,20 @@ async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--deflate", action="store_true")
-    for option in ("--subprotocol", "--ca", "--origin", "--auth"):
+    for option in ("--subprotocol", "--ca", "--auth"):
         parser.add_argument(option)
     parser.add_argument("url")
     wants = parser.parse_args()
     context = ssl.create_default_context(cafile=wants.ca) if wants.url.startswith("wss:") else None
     credentials = {"Authorization": "Basic " + base64.b64encode(wants.auth.encode()).decode()} if wants.auth else {}
     try:
-        async with connect(wants.url, max_size=None, ping_interval=None, proxy=None, ssl=context, origin=wants.origin,
+        async with connect(wants.url, max_size=None, ping_interval=None, proxy=None, ssl=context,
                            subprotocols=[wants.subprotocol] if wants.subprotocol else None, additional_headers=credentials,
                            compression="deflate" if wants.deflate else None) as ws:
             if wants.subprotocol:
                 print(f"subprotocol {ws.subprotocol}", file=sys.stderr)
+            if wants.deflate:
+                print(f"extensions {ws.response.headers.get('Sec-WebSocket-Extensions', 'none')}", file=sys.stderr)
             sender = asyncio.create_task(send_lines(ws))
             try:
                 await print_messages(ws, wants.count)
