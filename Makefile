@@ -32,7 +32,8 @@ install: build ## Install it: PREFIX=/usr/local, DESTDIR=
 test: ## Run the unit tests, then wsline against real peers
 	.ci/packages build test
 	swift build --build-tests
-	swift test --skip-build
+	@# A room at a time: tests that block on a process must not hold the threads that others wait for.
+	for room in WebSocketProtocol WebSocketTransport LineTerminal Wsline; do swift test --skip-build --filter "$${room}Tests" || exit 1; done
 	Tests/Interop/run
 
 interop: ## Run wsline against Python's websockets, Node's ws and nginx
@@ -52,8 +53,8 @@ fuzz: ## Fuzz every parser for SECONDS=60
 	.ci/packages build
 	Tests/Fuzz/run $(SECONDS)
 
-fuzz-quick: ## Fuzz every parser for 20 seconds
-	$(MAKE) fuzz SECONDS=20
+fuzz-quick: ## Fuzz every parser for 5 seconds
+	$(MAKE) fuzz SECONDS=5
 
 bench: build ## Measure against websocat and a C floor; writes Docs/performance.md
 	.ci/packages test
