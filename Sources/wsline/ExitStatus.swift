@@ -1,5 +1,14 @@
+import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// What the program's exit status says, to scripts. The numbers are a contract (`Docs/usage.md`).
 enum ExitStatus: Int32, Error, CaseIterable {
@@ -49,6 +58,8 @@ extension ExitStatus {
         case .transport(let error): self = ExitStatus(error)
         case .openingTimedOut, .breach(.keepAliveTimeout): self = .timeout
         case .refused: self = .handshake
+        // A limit of ours is no fault of the peer's.
+        case .breach(.messageTooBig): self = .failure
         case .breach: self = .protocolBreach
         case .lost: self = .lost
         }
@@ -65,5 +76,14 @@ extension ExitStatus {
         } else {
             self = .closedWithError
         }
+    }
+}
+
+extension ExitStatus {
+    /// Ends the process at once, the terminal's modes restored. No exit handlers run: other threads may still use what those would tear
+    /// down, and all output has been written.
+    func leave() -> Never {
+        TerminalModes.restore()
+        _exit(rawValue)
     }
 }

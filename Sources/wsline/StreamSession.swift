@@ -60,7 +60,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         dispatchMain()
     }
 
-    private func exitProcess(_ status: ExitStatus) { exit(status.rawValue) }
+    private func exitProcess(_ status: ExitStatus) { status.leave() }
 
     // MARK: Events
 

@@ -81,12 +81,12 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         }
         session.start()
         begun.wait()
-        if let status = progress.withLock({ $0.status }) { exit(status.rawValue) }
+        if let status = progress.withLock({ $0.status }) { status.leave() }
         do {
             read(with: try makeEditor())
         } catch {
             console.error("\(error)")
-            exit(ExitStatus.localIO.rawValue)
+            ExitStatus.localIO.leave()
         }
     }
 
@@ -153,7 +153,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     private func leave(_ editor: LineEditor) -> Never {
         editor.close()
         printer.flush()
-        exit((progress.withLock { $0.status } ?? .failure).rawValue)
+        (progress.withLock { $0.status } ?? .failure).leave()
     }
 
     // MARK: Events

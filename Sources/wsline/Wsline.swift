@@ -20,7 +20,7 @@ enum Wsline {
             }
         } catch {
             Diagnostics().error(error.message)
-            exit(error.status.rawValue)
+            error.status.leave()
         }
     }
 
@@ -31,7 +31,7 @@ enum Wsline {
             try configuration.askForPassphrase()
         } catch {
             diagnostics.error(error.message)
-            exit(error.status.rawValue)
+            error.status.leave()
         }
         do throws(FileError) {
             switch configuration.mode {
@@ -43,7 +43,7 @@ enum Wsline {
             }
         } catch {
             diagnostics.error(error.description)
-            exit(error.exitStatus.rawValue)
+            error.exitStatus.leave()
         }
     }
 
@@ -61,7 +61,7 @@ enum Wsline {
             url = try Demo.start(&configuration, diagnostics: diagnostics)
         } catch {
             diagnostics.error(error.message, hint: error.hint)
-            exit(ExitStatus(error).rawValue)
+            ExitStatus(error).leave()
         }
         try runClient(configuration, url, diagnostics)
     }

@@ -146,6 +146,22 @@ extension ProgramTests {
             #expect(result.errors.contains("1002"), "\(result.errors)")
         }
 
+        @Test("A message past --max-message, which is a limit of ours, is 1 and is answered with 1009")
+        func tooBig() throws {
+            let answers = Gathered<[UInt8]>()
+            let server = try LoopbackServer {
+                try $0.upgrade()
+                try $0.send([0x81, 126, 0x04, 0x01] + [UInt8](repeating: 0x61, count: 1025))
+                answers.append(try $0.receive(exactly: 2 + 4))
+                $0.hang()
+            }
+            let result = try run(["--max-message", "1K", server.url])
+            #expect(result.status == 1)
+            #expect(try answers.first(1)[0][0] == 0x88)
+            #expect(result.output.isEmpty)
+            #expect(result.errors.contains("larger than the limit of 1024 bytes: closed with 1009"), "\(result.errors)")
+        }
+
         @Test("A connect, a TLS handshake or an answer that takes too long is 8")
         func timeouts() throws {
             let silent = try LoopbackServer { $0.hang() }

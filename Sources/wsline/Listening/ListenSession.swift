@@ -248,7 +248,7 @@ final class ServerEnding: @unchecked Sendable {
     }
 }
 
-func exitProcess(_ status: ExitStatus) -> Never { exit(status.rawValue) }
+func exitProcess(_ status: ExitStatus) -> Never { status.leave() }
 
 extension ExitStatus {
     /// What a run ends with that SIGINT, SIGTERM or SIGHUP ended.
