@@ -119,7 +119,7 @@ struct Watched: ~Copyable {
         case .opened: notes.append(.opened)
         case .refused: notes.append(.refused)
         case .requested: notes.append(.requested)
-        case .message(let kind): takeMessage(kind, payload)
+        case .messages: for message in connection.messages { takeMessage(message.kind, Array(message.bytes)) }
         case .messageBegan(let kind):
             require(streamed == nil, "a message begins within another")
             streamed = (kind, [])
