@@ -56,7 +56,7 @@ struct WebSocketURLAuthority {
         let isEscaped = text.starts(with: "%25".unicodeScalars) && text.count > 3
         let zone = Substring(text.dropFirst(isEscaped ? 3 : 1))
         guard let decoded = PercentEncoding.decode(zone), !decoded.isEmpty,
-            decoded.utf8.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit || "-._~:@".utf8.contains($0) })
+            decoded.utf8.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit || "-._~:".utf8.contains($0) })
         else { throw .invalidIPv6(String(address)) }
         return decoded
     }

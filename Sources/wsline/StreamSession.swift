@@ -34,6 +34,8 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     /// Messages received, as far as they count for `--count`, on all connections.
     private var received = 0
     private var isGoalReached = false
+    /// Why nothing can be written, where that was known before the connection was open.
+    private var earlyFailure: Int32?
     private var isInputOver = false
     private var idleSince = DispatchTime.now()
     private var whenFlushed: (() -> Void)?
@@ -76,6 +78,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             commands.opened()
             resumeInput()
         }
+        if let earlyFailure { outputFailed(earlyFailure) }
     }
 
     func received(_ messages: UnsafeBufferPointer<BorrowedMessage>) {
@@ -176,6 +179,11 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     }
 
     private func outputFailed(_ error: Int32) {
+        if session.socket.map({ $0.readyState == .connecting }) ?? true {
+            // What is to be sent still is: nobody may have wanted an answer.
+            earlyFailure = error
+            return
+        }
         if error == EPIPE {
             // Whoever read us has seen enough: that is no failure.
             session.finish(.success, code: .goingAway, within: Self.patience)

@@ -157,6 +157,19 @@ extension ProgramTests {
             #expect(try seen.first(1) == ["closed 1001"])
         }
 
+        @Test("A reader that leaves a full pipe behind is noticed too, and costs no processor time to wait for")
+        func readerLeavesFullPipe() throws {
+            let lines = (0..<20).map { "\($0) " + String(repeating: "x", count: 16_000) }
+            let server = try TestServer.feed(lines)
+            let program = try start(["-w", "-1", server.url], output: .unread)
+            program.closeInput()
+            #expect(throws: TestFailure.self, "it waits for its reader") { try program.waitForExit(within: 0.5) }
+            program.dropReader()
+            let result = try finish(program)
+            #expect(result.status == 0)
+            #expect(result.errors.isEmpty)
+        }
+
         @Test("Where nobody reads standard error, all goes on")
         func errorsUnheard() throws {
             let server = try TestServer.echo()

@@ -12,7 +12,9 @@ import Dispatch
 ///
 /// The descriptor may be shared with other programs, so its mode is left alone: a pipe or terminal is opened anew as non-blocking where the
 /// system allows that, a socket is told with each call, and elsewhere no more is written at once than a ready pipe is bound to take.
-final class OutputDescriptor {
+final class OutputDescriptor: @unchecked Sendable {
+    // Invariant: used on its queue only.
+
     private enum Way {
         /// A file or device: a write is done when it returns.
         case direct
@@ -36,7 +38,6 @@ final class OutputDescriptor {
     /// Bytes of `buffer` that are written.
     private var written = 0
     private var source: (any DispatchSourceWrite)?
-    private var hangUp: (any DispatchSourceRead)?
     private var hasFailed = false
 
     init(_ descriptor: Int32, queue: DispatchQueue) {
@@ -45,28 +46,29 @@ final class OutputDescriptor {
         buffer.reserveCapacity(Self.keptCapacity)
         // A reader that is gone is an error of `write`, and not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        if way == .nonBlocking, isatty(descriptor) == 0 { watchReader() }
+        if way == .nonBlocking || way == .readyPieces, isatty(descriptor) == 0 { watchReader() }
     }
 
-    /// Learns of a reader that is gone with nothing to write: `wsline URL | head -1` ends when `head` does, and not with the next message.
+    /// Learns of a reader that is gone, with nothing to write or with a pipe that is full: `wsline URL | head -1` ends when `head` does.
     ///
-    /// A pipe's writing end never has anything to read, but an error or its hang-up counts as such.
+    /// A thread of its own waits for that. Of a full pipe whose reader has gone epoll tells an error alone, which Dispatch neither hands on nor
+    /// stops hearing of.
     private func watchReader() {
-        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-        source.setEventHandler { [unowned self] in
+        let descriptor = descriptor
+        DispatchQueue(label: "wsline.reader").async { [self] in
             var entry = pollfd(fd: descriptor, events: 0, revents: 0)
-            guard poll(&entry, 1, 0) == 1, entry.revents & Int16(POLLERR | POLLHUP) != 0 else { return }
-            hangUp?.cancel()
-            hangUp = nil
-            guard !hasFailed else { return }
-            fail(EPIPE)
+            while poll(&entry, 1, -1) < 0, errno == EINTR {}
+            queue.async { [self] in readerLeft() }
         }
-        source.resume()
-        hangUp = source
+    }
+
+    private func readerLeft() {
+        if !hasFailed { fail(EPIPE) }
     }
 
     private func fail(_ error: Int32) {
         hasFailed = true
+        if isBlocked { source?.cancel() }
         isBlocked = false
         discard()
         onFailure?(error)
@@ -143,6 +145,7 @@ final class OutputDescriptor {
     private func makeSource() -> any DispatchSourceWrite {
         let source = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: queue)
         source.setEventHandler { [unowned self] in
+            guard !hasFailed else { return }
             self.source?.suspend()
             isBlocked = false
             flush()
