@@ -51,6 +51,11 @@ import Testing
         #expect(try WebSocketURL("wss://[::1]").endpoint == .tcp(.ipv6("::1", zone: nil), port: 443))
     }
 
+    @Test("a zone with an @ is refused, since it could not be printed and read back")
+    func zoneWithAt() {
+        #expect(throws: WebSocketURL.ParseError.self) { try WebSocketURL("ws://[fe80::1%25e%40x]/") }
+    }
+
     @Test(
         "a zone is taken as RFC 6874 writes it and bare, and stays off the Host value",
         arguments: ["ws://[fe80::1%25eth0]:81/", "[fe80::1%eth0]:81"])

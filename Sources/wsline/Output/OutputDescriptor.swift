@@ -27,8 +27,10 @@ final class OutputDescriptor: @unchecked Sendable {
     var buffer: [UInt8] = []
     /// All that waited has been written, after `isBlocked` was true.
     var onDrain: (() -> Void)?
-    /// The reader is gone, or the disk is full; nothing more can be written. The errno.
-    var onFailure: ((Int32) -> Void)?
+    /// The reader is gone, or the disk is full; nothing more can be written. The errno. Called at once where that has been found out already.
+    var onFailure: ((Int32) -> Void)? {
+        didSet { if let failure { onFailure?(failure) } }
+    }
     /// Whether the reader is slow: what was flushed waits.
     private(set) var isBlocked = false
 
@@ -38,7 +40,8 @@ final class OutputDescriptor: @unchecked Sendable {
     /// Bytes of `buffer` that are written.
     private var written = 0
     private var source: (any DispatchSourceWrite)?
-    private var hasFailed = false
+    private var failure: Int32?
+    private var hasFailed: Bool { failure != nil }
 
     init(_ descriptor: Int32, queue: DispatchQueue) {
         self.queue = queue
@@ -67,7 +70,7 @@ final class OutputDescriptor: @unchecked Sendable {
     }
 
     private func fail(_ error: Int32) {
-        hasFailed = true
+        failure = error
         if isBlocked { source?.cancel() }
         isBlocked = false
         discard()
