@@ -62,8 +62,8 @@ final class FileSender: @unchecked Sendable {
 
     /// How much of it has been sent.
     var progress: String {
-        if case .checking = phase { return "none of \(plural(UInt64(size), "byte"))" }
-        return "\(position) of \(plural(UInt64(size), "byte"))"
+        if case .checking = phase { return "none of \(counted(UInt64(size), "byte"))" }
+        return "\(position) of \(counted(UInt64(size), "byte"))"
     }
 
     /// Goes on; called at first and whenever the connection has room again.
@@ -139,7 +139,7 @@ final class FileSender: @unchecked Sendable {
             throw SlashFailure("sending \(shownPath) stopped after \(progress): \(error)")
         }
         position += bytes.count
-        if isFinal { end(.success("sent \(plural(UInt64(position), "byte")) of \(shownPath)")) }
+        if isFinal { end(.success("sent \(counted(UInt64(position), "byte")) of \(shownPath)")) }
     }
 
     private func end(_ result: Result<String, SlashFailure>) {

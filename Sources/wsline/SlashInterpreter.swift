@@ -184,7 +184,7 @@ final class SlashInterpreter {
             ("extensions", extensions.isEmpty ? "none" : extensions.joined(separator: ", ")),
             ("sent", Self.count(statistics.messagesSent, statistics.bytesSent, wire: statistics.wireBytesSent)),
             ("received", Self.count(statistics.messagesReceived, statistics.bytesReceived, wire: statistics.wireBytesReceived)),
-            ("buffered", plural(UInt64(socket?.bufferedAmount ?? 0), "byte")),
+            ("buffered", counted(UInt64(socket?.bufferedAmount ?? 0), "byte")),
             ("round trip", lastRoundTrip.map(milliseconds) ?? "unknown: /ping measures it"),
             ("uptime", openedAt.map { seconds(Double(monotonicNow() &- $0) / 1e9) } ?? "none: not connected"),
         ]
@@ -192,12 +192,9 @@ final class SlashInterpreter {
     }
 
     private static func count(_ messages: UInt64, _ bytes: UInt64, wire: UInt64) -> String {
-        "\(plural(messages, "message")), \(plural(bytes, "byte")) (\(wire) on the wire)"
+        "\(counted(messages, "message")), \(counted(bytes, "byte")) (\(wire) on the wire)"
     }
 }
-
-/// A number of things: `1 byte`, `2 bytes`.
-func plural(_ count: UInt64, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }
 
 /// The path with a `~` or `~/` at its start replaced by `$HOME`, as a shell does; another user's home isn't looked up.
 func expandingTilde(_ path: String) -> String {

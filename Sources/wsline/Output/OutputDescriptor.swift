@@ -111,13 +111,7 @@ final class OutputDescriptor: @unchecked Sendable {
     private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         switch way {
         case .direct, .nonBlocking:
-            #if canImport(Glibc)
-                return Glibc.write(descriptor, bytes.baseAddress, bytes.count)
-            #elseif canImport(Musl)
-                return Musl.write(descriptor, bytes.baseAddress, bytes.count)
-            #else
-                return Darwin.write(descriptor, bytes.baseAddress, bytes.count)
-            #endif
+            return bytes.baseAddress.map { systemWrite(descriptor, $0, bytes.count) } ?? 0
         case .socket:
             return send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT))
         case .readyPieces:
@@ -128,13 +122,7 @@ final class OutputDescriptor: @unchecked Sendable {
             }
             // A pipe that polls as writable takes this much whole.
             let piece = UnsafeRawBufferPointer(rebasing: bytes.prefix(512))
-            #if canImport(Glibc)
-                return Glibc.write(descriptor, piece.baseAddress, piece.count)
-            #elseif canImport(Musl)
-                return Musl.write(descriptor, piece.baseAddress, piece.count)
-            #else
-                return Darwin.write(descriptor, piece.baseAddress, piece.count)
-            #endif
+            return piece.baseAddress.map { systemWrite(descriptor, $0, piece.count) } ?? 0
         }
     }
 
