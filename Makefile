@@ -2,7 +2,7 @@ SHELL := bash
 PREFIX ?= /usr/local
 SECONDS ?= 60
 
-RELEASE := swift build -c release --static-swift-stdlib --product wsline
+RELEASE := swift build -c release --static-swift-stdlib --product wsline $$(.ci/static-flags .build/archives)
 
 # Homebrew keeps libedit, OpenSSL and zlib out of pkg-config's way.
 ifeq ($(shell uname),Darwin)

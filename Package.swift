@@ -6,6 +6,13 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// Elsewhere the compiler finds them by itself, and pkg-config's paths would come before those of `.ci/static-flags`.
+#if os(macOS)
+    let pkgConfig: (String) -> String? = { $0 }
+#else
+    let pkgConfig: (String) -> String? = { _ in nil }
+#endif
+
 let package = Package(
     name: "wsline",
     platforms: [.macOS(.v15)],
@@ -19,13 +26,13 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(
-            name: "CLibEdit", pkgConfig: "libedit",
+            name: "CLibEdit", pkgConfig: pkgConfig("libedit"),
             providers: [.apt(["libedit-dev"]), .brew(["libedit"])]),
         .systemLibrary(
-            name: "COpenSSL", pkgConfig: "openssl",
+            name: "COpenSSL", pkgConfig: pkgConfig("openssl"),
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .systemLibrary(
-            name: "CZlib", pkgConfig: "zlib",
+            name: "CZlib", pkgConfig: pkgConfig("zlib"),
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(
             name: "WebSocketProtocol", dependencies: ["COpenSSL", "CZlib"],

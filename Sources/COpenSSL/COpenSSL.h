@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -64,6 +65,20 @@ static inline long wsline_BIO_set_ssl(BIO *bio, SSL *ssl) {
 // BIO_get_mem_data is a macro over BIO_ctrl.
 static inline long wsline_BIO_get_mem_data(BIO *bio, char **data) {
     return BIO_get_mem_data(bio, data);
+}
+
+// EVP loads OpenSSL's providers before its first digest, which takes a millisecond of each run; the older calls below don't. They are deprecated
+// as an interface since 3.0, so a compiler would warn; where OpenSSL was built without them EVP serves. Gives 1, or 0 where SHA-1 is refused.
+static inline int wsline_SHA1(const void *data, size_t count, unsigned char digest[SHA_DIGEST_LENGTH]) {
+#ifdef OPENSSL_NO_DEPRECATED_3_0
+    return EVP_Digest(data, count, digest, NULL, EVP_sha1(), NULL);
+#else
+    SHA_CTX context;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    return SHA1_Init(&context) && SHA1_Update(&context, data, count) && SHA1_Final(digest, &context);
+#pragma GCC diagnostic pop
+#endif
 }
 
 // GENERAL_NAMES is a type-safe stack, whose accessors are macros.

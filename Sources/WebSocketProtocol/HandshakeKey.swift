@@ -28,10 +28,8 @@ public struct HandshakeKey: Hashable, Sendable {
     /// `nil` if OpenSSL is configured to refuse SHA-1.
     public var acceptValue: String? {
         let input = Array((fieldValue + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)
-        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
-        var length: UInt32 = 0
-        guard EVP_Digest(input, input.count, &digest, &length, EVP_sha1(), nil) == 1 else { return nil }
-        return Base64.encode(Array(digest.prefix(Int(length))))
+        var digest = [UInt8](repeating: 0, count: Int(SHA_DIGEST_LENGTH))
+        return wsline_SHA1(input, input.count, &digest) == 1 ? Base64.encode(digest) : nil
     }
 }
 

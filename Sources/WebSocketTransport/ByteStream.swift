@@ -59,7 +59,7 @@ public final class ByteStream: @unchecked Sendable {
     }
 
     private let socket: Socket
-    private let sources: ReadinessSources
+    private let watch: DescriptorWatch
     private var tls: TLSSession?
     private var phase = Phase.open
     private var writeSide = WriteSide.open
@@ -74,21 +74,23 @@ public final class ByteStream: @unchecked Sendable {
     private var ending: ReadOutcome?
     /// The last read stopped before TLS had nothing left, so the socket may never get readable for what OpenSSL holds.
     private var mayHoldInput = false
-    /// The socket hung up, and a read has not yet found it empty: no event may come for what it holds.
-    private var mayHideInput = false
     private var isInReadHandler = false
     private var isWakeScheduled = false
 
     /// Takes a connected, non-blocking socket over; it's closed with the stream.
-    init(_ socket: Socket, queue: DispatchQueue) {
+    convenience init(_ socket: Socket, queue: DispatchQueue) {
+        self.init(DescriptorLease(socket), queue: queue)
+    }
+
+    init(_ lease: DescriptorLease, queue: DispatchQueue) {
         ignoreBrokenPipeSignal
-        self.socket = socket
+        socket = lease.socket
         self.queue = queue
         fileDescriptor = socket.descriptor
-        sources = ReadinessSources(DescriptorLease(socket), queue: queue)
+        watch = DescriptorWatch(lease, queue: queue)
         socket.setNoDelay()
-        sources.onReadable = { [weak self] in self?.socketIsReadable() }
-        sources.onWritable = { [weak self] in self?.socketIsWritable() }
+        watch.onReadable = { [weak self] in self?.socketIsReadable() }
+        watch.onWritable = { [weak self] in self?.socketIsWritable() }
     }
 
     /// This end's address, if the socket still has one.
@@ -131,11 +133,7 @@ public final class ByteStream: @unchecked Sendable {
             let count = try socket.receive(into: buffer)
             return count > 0 ? .bytes(count) : finishReading(.end)
         } catch {
-            if error.isWouldBlock {
-                mayHideInput = false
-                return .wouldBlock
-            }
-            return finishReading(.failed(lost(error)))
+            return error.isWouldBlock ? .wouldBlock : finishReading(.failed(lost(error)))
         }
     }
 
@@ -149,12 +147,11 @@ public final class ByteStream: @unchecked Sendable {
                 mayHoldInput = tls.hasPending
             case .needsRead:
                 mayHoldInput = false
-                mayHideInput = false
                 return filled > 0 ? .bytes(filled) : .wouldBlock
             case .needsWrite:
                 mayHoldInput = false
                 readNeedsWrite = true
-                updateSources()
+                updateWatch()
                 return filled > 0 ? .bytes(filled) : .wouldBlock
             case .end:
                 mayHoldInput = false
@@ -181,7 +178,7 @@ public final class ByteStream: @unchecked Sendable {
         ending = outcome
         // A socket at its end is readable for ever; there is nothing more to tell.
         isReading = false
-        updateSources()
+        updateWatch()
         return outcome
     }
 
@@ -220,7 +217,7 @@ public final class ByteStream: @unchecked Sendable {
 
     private func waitForWrite() -> WriteOutcome {
         wantsWritable = true
-        updateSources()
+        updateWatch()
         return .wouldBlock
     }
 
@@ -232,36 +229,35 @@ public final class ByteStream: @unchecked Sendable {
         guard !isClosed, !isReading else { return }
         isReading = true
         scheduleWake()
-        updateSources()
+        updateWatch()
     }
 
     /// Stops ``onReadable``: the peer's data stays in the socket, and in time the peer has to wait.
     public func pauseReading() {
         dispatchPrecondition(condition: .onQueue(queue))
         isReading = false
-        updateSources()
+        updateWatch()
     }
 
-    private func updateSources() {
+    private func updateWatch() {
         switch phase {
         case .open:
             let isEnded = ending != nil
-            sources.arm(
+            watch.arm(
                 reading: (isReading && !readNeedsWrite && !isEnded) || (wantsWritable && writeNeedsRead),
                 writing: (wantsWritable && !writeNeedsRead) || (isReading && readNeedsWrite) || writeSide == .closing)
         case .handshaking:
-            sources.arm(reading: !handshakeNeedsWrite, writing: handshakeNeedsWrite)
+            watch.arm(reading: !handshakeNeedsWrite, writing: handshakeNeedsWrite)
         case .closed:
             break
         }
     }
 
     private func socketIsReadable() {
-        if sources.hasHungUp { mayHideInput = true }
         if case .handshaking = phase { return continueHandshake() }
         if writeNeedsRead { wakeWriter() }
         wakeReader()
-        updateSources()
+        updateWatch()
     }
 
     private func socketIsWritable() {
@@ -272,7 +268,7 @@ public final class ByteStream: @unchecked Sendable {
             wakeReader()
         }
         if !writeNeedsRead { wakeWriter() }
-        updateSources()
+        updateWatch()
     }
 
     private func wakeWriter() {
@@ -290,14 +286,13 @@ public final class ByteStream: @unchecked Sendable {
         scheduleWake()
     }
 
-    private var hasInputWithoutEvent: Bool { hasBufferedInput || mayHideInput || ending != nil }
+    private var hasInputWithoutEvent: Bool { hasBufferedInput || ending != nil }
 
-    /// Sees to it that what TLS holds, what a socket that hung up holds, or an end that came with the last bytes, is told although no event
-    /// comes for it.
+    /// Sees to it that what TLS holds, or an end that came with the last bytes, is told although no event comes for it.
     private func scheduleWake() {
         guard isReading, !isInReadHandler, !isWakeScheduled, hasInputWithoutEvent else { return }
         isWakeScheduled = true
-        queue.async { [weak self] in
+        Poller.later(on: queue) { [weak self] in
             guard let self else { return }
             isWakeScheduled = false
             guard hasInputWithoutEvent else { return }
@@ -333,14 +328,14 @@ public final class ByteStream: @unchecked Sendable {
             mayHoldInput = true
             let info = tls.info
             tlsInfo = info
-            updateSources()
+            updateWatch()
             completion(.success(info))
         case .needsRead:
             handshakeNeedsWrite = false
-            updateSources()
+            updateWatch()
         case .needsWrite:
             handshakeNeedsWrite = true
-            updateSources()
+            updateWatch()
         case .end:
             fail(completion, TransportError(.tls, .protocolFailure, "the peer ended TLS within the handshake"))
         case .failed(let error):
@@ -361,7 +356,7 @@ public final class ByteStream: @unchecked Sendable {
         guard case .open = phase, case .open = writeSide else { return }
         wantsWritable = false
         finishWriteSide()
-        updateSources()
+        updateWatch()
     }
 
     private func finishWriteSide() {
@@ -401,7 +396,7 @@ public final class ByteStream: @unchecked Sendable {
         onReadable = nil
         onWritable = nil
         tls = nil
-        sources.cancel()
+        watch.cancel()
     }
 
     private func lost(_ error: SystemError) -> TransportError {

@@ -40,7 +40,7 @@ public final class Dialer: @unchecked Sendable {
         completion: @escaping (Result<DialedStream, TransportError>) -> Void
     ) -> Dialer {
         let dialer = Dialer(target, options, queue, onProgress, completion)
-        queue.async { dialer.start() }
+        Poller.later(on: queue) { dialer.start() }
         return dialer
     }
 
@@ -146,22 +146,19 @@ public final class Dialer: @unchecked Sendable {
         }
     }
 
-    private func attempted(_ number: HappyEyeballs.Attempt, _ address: SocketAddress, _ result: Result<Socket, SystemError>) {
-        guard case .racing = state else {
-            if case .success(let socket) = result { socket.close() }
-            return
-        }
-        switch result {
+    private func attempted(_ number: HappyEyeballs.Attempt, _ address: SocketAddress, _ outcome: ConnectAttempt.Outcome) {
+        guard case .racing = state else { return }
+        switch outcome {
         case .failure(let error):
             let failure = TransportError(.connect, error.kind, error.description, code: error.code)
             onProgress(.failed(address, failure))
             race { $0.failed(number, failure, now: $1) }
-        case .success(let socket):
+        case .success(let lease):
             race { race, _ in race.succeeded(number) }
             timings.connect = elapsed - stepBegan
-            let stream = ByteStream(socket, queue: queue)
+            let stream = ByteStream(lease, queue: queue)
             state = .handshaking(stream)
-            onProgress(.connected(address, local: socket.localAddress))
+            onProgress(.connected(address, local: stream.localAddress))
             connected(stream)
         }
     }

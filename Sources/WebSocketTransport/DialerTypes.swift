@@ -68,65 +68,49 @@ public struct DialedStream: Sendable {
     public let deadline: DispatchTime?
 }
 
-/// One try at one address, from the socket to its outcome.
-///
-/// It belongs to its dialer's queue. The descriptor is closed, or handed on, only once Dispatch has let go of it.
+/// One try at one address, from the socket to its outcome. It belongs to its dialer's queue.
 final class ConnectAttempt {
+    typealias Outcome = Result<DescriptorLease, SystemError>
+
     private let queue: DispatchQueue
-    private var source: (any DispatchSourceWrite)?
+    private var watch: DescriptorWatch?
     private var isCancelled = false
 
     init(queue: DispatchQueue) {
         self.queue = queue
     }
 
-    /// `completion` is called once, later, and owns the connected socket; it's not called after ``cancel()``.
-    func start(_ address: SocketAddress, completion: @escaping (Result<Socket, SystemError>) -> Void) {
-        var opened: Socket?
+    /// `completion` is called once, later; it's not called after ``cancel()``.
+    func start(_ address: SocketAddress, completion: @escaping (Outcome) -> Void) {
         do {
-            let socket = try Socket(for: address)
-            opened = socket
-            let stands = try socket.connect(to: address)
-            if stands { finishLater(.success(socket), completion) } else { wait(for: socket, completion) }
+            let lease = DescriptorLease(try Socket(for: address))
+            let stands = try lease.socket.connect(to: address)
+            if stands { finishLater(.success(lease), completion) } else { wait(for: lease, completion) }
         } catch {
-            opened?.close()
             finishLater(.failure(error), completion)
         }
     }
 
     func cancel() {
         isCancelled = true
-        source?.cancel()
+        watch?.cancel()
+        watch = nil
     }
 
     /// A UNIX socket connects at once, and some errors are known at once. They are told no sooner than the others.
-    private func finishLater(_ result: Result<Socket, SystemError>, _ completion: @escaping (Result<Socket, SystemError>) -> Void) {
-        queue.async(execute: DispatchWorkItem { self.finish(result, completion) })
+    private func finishLater(_ outcome: Outcome, _ completion: @escaping (Outcome) -> Void) {
+        Poller.later(on: queue) { [self] in
+            if !isCancelled { completion(outcome) }
+        }
     }
 
-    private func wait(for socket: Socket, _ completion: @escaping (Result<Socket, SystemError>) -> Void) {
-        let source = DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: queue)
-        var result: Result<Socket, SystemError>?
-        source.setEventHandler(
-            handler: DispatchWorkItem {
-                result = socket.pendingError().map { .failure($0) } ?? .success(socket)
-                source.cancel()
-            })
-        source.setCancelHandler(
-            handler: DispatchWorkItem {
-                self.source = nil
-                switch result {
-                case .success: break
-                case .failure, nil: socket.close()
-                }
-                if let result { self.finish(result, completion) }
-            })
-        self.source = source
-        source.resume()
-    }
-
-    private func finish(_ result: Result<Socket, SystemError>, _ completion: (Result<Socket, SystemError>) -> Void) {
-        guard isCancelled else { return completion(result) }
-        if case .success(let socket) = result { socket.close() }
+    private func wait(for lease: DescriptorLease, _ completion: @escaping (Outcome) -> Void) {
+        let watch = DescriptorWatch(lease, queue: queue)
+        watch.onWritable = { [unowned self] in
+            cancel()
+            completion(lease.socket.pendingError().map { .failure($0) } ?? .success(lease))
+        }
+        self.watch = watch
+        watch.arm(writing: true)
     }
 }

@@ -85,7 +85,7 @@ public final class Listener: @unchecked Sendable {
     private let queue: DispatchQueue
     private let options: Options
     private let onEvent: @Sendable (Event) -> Void
-    private var sources: [ReadinessSources] = []
+    private var watches: [DescriptorWatch] = []
     private var isPaused = false
     /// Ends a pause. On Linux Dispatch opens a descriptor for its first timer, which must not be when there are none left: so it runs once
     /// at the start, where it means nothing.
@@ -109,18 +109,18 @@ public final class Listener: @unchecked Sendable {
         addresses = bound.map(\.localAddress).compactMap(\.self)
         if case .unix(let path) = target { ownFile = OwnedSocketFile(path) } else { ownFile = nil }
         pauseTimer = DispatchSource.makeTimerSource(queue: queue)
-        sources = bound.map { socket in
-            let source = ReadinessSources(DescriptorLease(socket), queue: queue)
-            source.onReadable = { [weak self] in self?.accept(from: socket) }
-            return source
+        watches = bound.map { socket in
+            let watch = DescriptorWatch(DescriptorLease(socket), queue: queue)
+            watch.onReadable = { [weak self] in self?.accept(from: socket) }
+            return watch
         }
         pauseTimer.setEventHandler { [weak self] in
             self?.isPaused = false
-            self?.updateSources()
+            self?.updateWatches()
         }
         pauseTimer.schedule(deadline: .now() + Self.pause)
         pauseTimer.resume()
-        queue.async { [self] in updateSources() }
+        queue.async { [self] in updateWatches() }
     }
 
     /// Stops listening, and removes the UNIX socket's file if it is still ours. Connections go on. May be repeated.
@@ -128,8 +128,8 @@ public final class Listener: @unchecked Sendable {
         dispatchPrecondition(condition: .onQueue(queue))
         guard !isClosed else { return }
         isClosed = true
-        sources.forEach { $0.cancel() }
-        sources = []
+        watches.forEach { $0.cancel() }
+        watches = []
         pauseTimer.cancel()
         ownFile?.remove()
     }
@@ -139,8 +139,8 @@ public final class Listener: @unchecked Sendable {
         if !isClosed { ownFile?.remove() }
     }
 
-    private func updateSources() {
-        sources.forEach { $0.arm(reading: !isPaused, writing: false) }
+    private func updateWatches() {
+        watches.forEach { $0.arm(reading: !isPaused) }
     }
 
     private func accept(from socket: Socket) {
@@ -157,7 +157,7 @@ public final class Listener: @unchecked Sendable {
     /// With no descriptor left the listening socket stays readable: without a pause this would spin until somebody hangs up.
     private func pauseAccepting(_ error: SystemError) {
         isPaused = true
-        updateSources()
+        updateWatches()
         onEvent(.outOfDescriptors(TransportError(.listen, "can't accept a connection", system: error)))
         pauseTimer.schedule(deadline: .now() + Self.pause)
     }

@@ -266,7 +266,6 @@ public final class WebSocket: @unchecked Sendable {
         guard let stream, !isFinished else { return }
         batchDepth += 1
         var reads = 0
-        // A short read isn't the last: of a connection that was reset Dispatch tells once, and that may have been now.
         while reads < Self.mostReads, !isPaused, !isFinished {
             deliver()
             guard !isPaused, !isFinished else { break }
@@ -283,12 +282,11 @@ public final class WebSocket: @unchecked Sendable {
         onBatchEnd?()
         batchDepth -= 1
         settleUnlessInBatch()
-        if reads == Self.mostReads { readLater() }
     }
 
-    /// Reads on without waiting to be told: Dispatch tells of a hang-up once, whatever is still to be read.
+    /// Goes on where reading was paused: the connection may hold messages that no event comes for.
     private func readLater() {
-        queue.async { [weak self] in
+        Poller.later(on: queue) { [weak self] in
             guard let self, !isPaused else { return }
             readable()
         }
@@ -363,7 +361,7 @@ public final class WebSocket: @unchecked Sendable {
 
     private func deliverLater() {
         guard mayHoldEvents else { return }
-        queue.async { [self] in
+        Poller.later(on: queue) { [self] in
             guard !isFinished else { return }
             batchDepth += 1
             deliver()

@@ -72,7 +72,7 @@ final class ClientSession: @unchecked Sendable {
 
     /// Makes the connection. From any thread.
     func start() {
-        queue.async { [self] in
+        Poller.later(on: queue) { [self] in
             if let timeout = configuration.stop.timeout {
                 queue.asyncAfter(deadline: .now() + timeout) { [self] in timedOut(timeout) }
             }

@@ -21,7 +21,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private let output: OutputDescriptor
     private var presenter: MessagePresenter
     private lazy var session = ClientSession(
-        configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: exitProcess)
+        configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: { $0.leave() })
     private var signals: SignalWatcher?
     private lazy var input = makeInput()
     /// Whether each message is looked at, rather than all of a batch written out at once.
@@ -53,16 +53,13 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     /// Runs until the process exits.
     func run() -> Never {
-        queue.async { [self] in
+        Poller.run(on: queue) {
             output.onDrain = { [unowned self] in outputDrained() }
             output.onFailure = { [unowned self] in outputFailed($0) }
             signals = SignalWatcher(queue: queue, patience: Self.patience + 0.5) { [unowned self] in interrupted($0) }
             session.start()
         }
-        dispatchMain()
     }
-
-    private func exitProcess(_ status: ExitStatus) { status.leave() }
 
     // MARK: Events
 
@@ -327,7 +324,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     private func interrupted(_ signal: Int32) {
         let status: ExitStatus = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp
-        if session.isEnding { return exitProcess(status) }
+        if session.isEnding { status.leave() }
         input.cancel()
         session.finish(status, code: .goingAway, within: Self.patience)
     }

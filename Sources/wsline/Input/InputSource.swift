@@ -1,4 +1,5 @@
 import Dispatch
+import WebSocketTransport
 
 #if canImport(Glibc)
     import Glibc
@@ -28,7 +29,7 @@ final class InputSource: @unchecked Sendable {
     private let isNonBlocking: Bool
     /// Files and devices are always ready, and epoll refuses them.
     private let isAlwaysReady: Bool
-    private var source: (any DispatchSourceRead)?
+    private let watch: DescriptorWatch
     private var isResumed = false
     private var isScheduled = false
 
@@ -40,6 +41,8 @@ final class InputSource: @unchecked Sendable {
         let fresh = isAlwaysReady || type == S_IFSOCK ? -1 : Self.reopen(descriptor)
         self.descriptor = fresh >= 0 ? fresh : descriptor
         isNonBlocking = isAlwaysReady || fresh >= 0
+        watch = DescriptorWatch(self.descriptor, queue: queue)
+        watch.onReadable = { [unowned self] in onReadable?() }
     }
 
     /// Lets `onReadable` be called.
@@ -49,14 +52,14 @@ final class InputSource: @unchecked Sendable {
         if isAlwaysReady {
             wake()
         } else {
-            (source ?? makeSource()).resume()
+            watch.arm(reading: true)
         }
     }
 
     func suspend() {
         guard isResumed else { return }
         isResumed = false
-        source?.suspend()
+        watch.arm()
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
@@ -88,19 +91,12 @@ final class InputSource: @unchecked Sendable {
     func wake() {
         guard isResumed, !isScheduled else { return }
         isScheduled = true
-        queue.async { [self] in
+        Poller.later(on: queue) { [self] in
             isScheduled = false
             guard isResumed else { return }
             onReadable?()
             if isAlwaysReady { wake() }
         }
-    }
-
-    private func makeSource() -> any DispatchSourceRead {
-        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-        source.setEventHandler { [unowned self] in onReadable?() }
-        self.source = source
-        return source
     }
 
     /// A non-blocking description of the same pipe or terminal that is ours alone, so that others who share it aren't changed.

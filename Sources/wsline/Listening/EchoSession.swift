@@ -11,7 +11,7 @@ final class EchoSession: @unchecked Sendable {
     private let diagnostics: Diagnostics
     private let echo: EchoServer
     private let queue = DispatchQueue(label: "wsline.session")
-    private lazy var ending = ServerEnding(queue: queue) { exitProcess($0) }
+    private lazy var ending = ServerEnding(queue: queue) { $0.leave() }
     private var signals: SignalWatcher?
 
     init(_ configuration: Configuration, on target: ListenTarget, diagnostics: Diagnostics) {
@@ -23,15 +23,14 @@ final class EchoSession: @unchecked Sendable {
 
     /// Runs until the process exits.
     func run() -> Never {
-        queue.async { [self] in start() }
-        dispatchMain()
+        Poller.run(on: queue) { start() }
     }
 
     private func start() {
         do throws(TransportError) {
             let (server, addresses) = try echo.listen(on: target)
             signals = SignalWatcher(queue: queue) { [unowned self] signal in
-                if ending.hasBegun { exitProcess(ExitStatus(signal: signal)) }
+                if ending.hasBegun { ExitStatus(signal: signal).leave() }
                 ending.end(server, ExitStatus(signal: signal))
             }
             _ = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
@@ -39,7 +38,7 @@ final class EchoSession: @unchecked Sendable {
             queue.asyncAfter(deadline: .now() + timeout) { [self] in ending.end(server, .timeout) }
         } catch {
             diagnostics.error(error.message, hint: error.hint)
-            exitProcess(ExitStatus(error))
+            ExitStatus(error).leave()
         }
     }
 }

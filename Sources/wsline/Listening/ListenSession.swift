@@ -49,15 +49,15 @@ final class ListenSession: ServedClients, @unchecked Sendable {
 
     /// Runs until the process exits.
     func run() -> Never {
-        queue.async { [self] in start() }
-        if let terminal {
-            terminal.readLines { [self] in
-                typed($0)
-            } onEnd: { [self] in
-                ending.end(server, .success)
-            }
+        guard let terminal else { Poller.run(on: queue) { start() } }
+        Poller.later(on: queue) { [self] in start() }
+        // This thread is the editor's; another one waits for the network.
+        terminal.readLines { [self] in
+            typed($0)
+        } onEnd: { [self] in
+            ending.end(server, .success)
         }
-        dispatchMain()
+        Poller.run(on: queue) {}
     }
 
     private func start() {
@@ -69,7 +69,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
             url = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
         } catch {
             diagnostics.error(error.message, hint: error.hint)
-            exitProcess(ExitStatus(error))
+            ExitStatus(error).leave()
         }
         guard let timeout = configuration.stop.timeout else { return }
         queue.asyncAfter(deadline: .now() + timeout) { [self] in
@@ -211,7 +211,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
 
     private func interrupted(_ signal: Int32) {
         let status = ExitStatus(signal: signal)
-        if ending.hasBegun { exitProcess(status) }
+        if ending.hasBegun { status.leave() }
         input.cancel()
         ending.end(server, status)
     }
@@ -219,8 +219,8 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private func finishOutput(_ status: ExitStatus) {
         terminal?.stop()
         output.flush()
-        guard output.isBlocked else { exitProcess(status) }
-        whenFlushed = { exitProcess(status) }
+        guard output.isBlocked else { status.leave() }
+        whenFlushed = { status.leave() }
     }
 }
 
@@ -242,13 +242,11 @@ final class ServerEnding: @unchecked Sendable {
     func end(_ server: ListenServer, _ status: ExitStatus) {
         guard !hasBegun else { return }
         hasBegun = true
-        queue.asyncAfter(deadline: .now() + 1) { exitProcess(status) }
+        queue.asyncAfter(deadline: .now() + 1) { status.leave() }
         // By way of the queue: the last client's end may be told yet, and what it sent written.
         server.end(.goingAway) { [self] in queue.async { self.finish(status) } }
     }
 }
-
-func exitProcess(_ status: ExitStatus) -> Never { status.leave() }
 
 extension ExitStatus {
     /// What a run ends with that SIGINT, SIGTERM or SIGHUP ended.

@@ -1,4 +1,5 @@
 import Dispatch
+import WebSocketTransport
 
 #if canImport(Glibc)
     import Glibc
@@ -29,7 +30,10 @@ final class OutputDescriptor: @unchecked Sendable {
     var onDrain: (() -> Void)?
     /// The reader is gone, or the disk is full; nothing more can be written. The errno. Called at once where that has been found out already.
     var onFailure: ((Int32) -> Void)? {
-        didSet { if let failure { onFailure?(failure) } }
+        didSet {
+            rearm()
+            if let failure { onFailure?(failure) }
+        }
     }
     /// Whether the reader is slow: what was flushed waits.
     private(set) var isBlocked = false
@@ -37,32 +41,29 @@ final class OutputDescriptor: @unchecked Sendable {
     private let queue: DispatchQueue
     private let descriptor: Int32
     private let way: Way
+    /// Whether its reader can go unnoticed.
+    private let isPipe: Bool
     /// Bytes of `buffer` that are written.
     private var written = 0
-    private var source: (any DispatchSourceWrite)?
+    private let watch: DescriptorWatch
     private var failure: Int32?
     private var hasFailed: Bool { failure != nil }
 
     init(_ descriptor: Int32, queue: DispatchQueue) {
         self.queue = queue
         (self.descriptor, way) = Self.open(descriptor)
+        isPipe = way == .nonBlocking || way == .readyPieces ? isatty(descriptor) == 0 : false
         buffer.reserveCapacity(Self.keptCapacity)
         // A reader that is gone is an error of `write`, and not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        if way == .nonBlocking || way == .readyPieces, isatty(descriptor) == 0 { watchReader() }
+        watch = DescriptorWatch(self.descriptor, queue: queue)
+        watch.onWritable = { [unowned self] in writable() }
+        watch.onBreak = { [unowned self] in readerLeft() }
     }
 
     /// Learns of a reader that is gone, with nothing to write or with a pipe that is full: `wsline URL | head -1` ends when `head` does.
-    ///
-    /// A thread of its own waits for that. Of a full pipe whose reader has gone epoll tells an error alone, which Dispatch neither hands on nor
-    /// stops hearing of.
-    private func watchReader() {
-        let descriptor = descriptor
-        DispatchQueue(label: "wsline.reader").async { [self] in
-            var entry = pollfd(fd: descriptor, events: 0, revents: 0)
-            while poll(&entry, 1, -1) < 0, errno == EINTR {}
-            queue.async { [self] in readerLeft() }
-        }
+    private func rearm() {
+        watch.arm(writing: isBlocked, breaking: isPipe && !hasFailed && onFailure != nil)
     }
 
     private func readerLeft() {
@@ -71,8 +72,8 @@ final class OutputDescriptor: @unchecked Sendable {
 
     private func fail(_ error: Int32) {
         failure = error
-        if isBlocked { source?.cancel() }
         isBlocked = false
+        rearm()
         discard()
         onFailure?(error)
     }
@@ -128,22 +129,16 @@ final class OutputDescriptor: @unchecked Sendable {
 
     private func wait() {
         isBlocked = true
-        let source = source ?? makeSource()
-        source.resume()
+        rearm()
     }
 
-    /// Made suspended, and resumed only while a write waits.
-    private func makeSource() -> any DispatchSourceWrite {
-        let source = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: queue)
-        source.setEventHandler { [unowned self] in
-            guard !hasFailed else { return }
-            self.source?.suspend()
-            isBlocked = false
-            flush()
-            if !isBlocked { onDrain?() }
-        }
-        self.source = source
-        return source
+    private func writable() {
+        guard isBlocked else { return }
+        isBlocked = false
+        flush()
+        guard !isBlocked, !hasFailed else { return }
+        rearm()
+        onDrain?()
     }
 
     private static let keptCapacity = 256 << 10
