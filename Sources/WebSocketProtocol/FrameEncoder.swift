@@ -57,24 +57,21 @@ struct MaskSource: ~Copyable {
 
     private let fill: RandomFill
     private let block: UnsafeMutableBufferPointer<UInt32>
-    private var position = 0
-    /// How many are drawn: few at first, since most connections send no more.
-    private var end = 0
+    private var position: Int
 
     init(_ fill: @escaping RandomFill) {
         self.fill = fill
-        block = .allocate(capacity: 1024)
+        // As many as the system gives at once.
+        block = .allocate(capacity: 64)
         block.initialize(repeating: 0)
+        position = block.count
     }
 
     deinit { block.deallocate() }
 
-    private static let firstDraw = 64
-
     mutating func next() -> UInt32 {
-        if position == end {
-            end = end == 0 ? Self.firstDraw : block.count
-            fill(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(block)[..<(end * MemoryLayout<UInt32>.stride)]))
+        if position == block.count {
+            fill(UnsafeMutableRawBufferPointer(block))
             position = 0
         }
         defer { position &+= 1 }

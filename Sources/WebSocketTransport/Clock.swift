@@ -1,4 +1,3 @@
-import COpenSSL
 import Dispatch
 import WebSocketProtocol
 
@@ -16,16 +15,13 @@ public func monotonicNow() -> Instant { DispatchTime.now().uptimeNanoseconds }
 /// Seconds as nanoseconds; what is beyond counting is the most that can be counted.
 public func nanoseconds(_ seconds: Double) -> Instant { Instant(exactly: (max(seconds, 0) * 1e9).rounded()) ?? .max / 4 }
 
-/// Fills `bytes` with unpredictable ones: a few from the system itself, many from OpenSSL's generator, which the system seeds. That one is faster
-/// by far, but takes a millisecond to set up.
+/// Fills `bytes` with unpredictable ones, from the system itself: OpenSSL's generator would take a millisecond and 2 MiB to set up.
 public func fillRandom(_ bytes: UnsafeMutableRawBufferPointer) {
-    if bytes.count <= 256, getentropy(bytes.baseAddress, bytes.count) == 0 { return }
     var rest = bytes
     while let base = rest.baseAddress, rest.count > 0 {
-        let count = min(rest.count, 1 << 16)
-        guard RAND_bytes(base.assumingMemoryBound(to: UInt8.self), Int32(count)) == 1 else {
-            fatalError("OpenSSL has no random numbers, which masking needs")
-        }
+        // POSIX lets it give no more at once.
+        let count = min(rest.count, 256)
+        guard getentropy(base, count) == 0 else { fatalError("the system has no random numbers, which masking needs") }
         rest = UnsafeMutableRawBufferPointer(rebasing: rest[count...])
     }
 }

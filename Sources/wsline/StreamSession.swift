@@ -93,12 +93,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !isGoalReached else { return }
-        do throws(FileError) {
-            try presenter.append(part)
-        } catch {
-            diagnostics.error(error.description)
-            return session.finish(error.exitStatus)
-        }
+        guard saves({ (presenter) throws(FileError) in try presenter.append(part) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -118,7 +113,20 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func batchEnded() {
         if configuration.stop.idle != nil { idleSince = .now() }
+        _ = saves { (presenter) throws(FileError) in try presenter.endBatch() }
         flush()
+    }
+
+    /// Whether what is done about the files goes well; if not, that ends the run.
+    private func saves(_ body: (inout MessagePresenter) throws(FileError) -> Void) -> Bool {
+        do throws(FileError) {
+            try body(&presenter)
+            return true
+        } catch {
+            diagnostics.error(error.description)
+            session.finish(error.exitStatus)
+            return false
+        }
     }
 
     func drained() {

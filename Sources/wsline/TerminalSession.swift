@@ -180,12 +180,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !goal.isReached else { return }
-        do throws(FileError) {
-            try presenter.append(part)
-        } catch {
-            console.error(error.description)
-            return session.finish(error.exitStatus)
-        }
+        guard saves({ (presenter) throws(FileError) in try presenter.append(part) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -202,7 +197,22 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         commands.receivedPong(payload, roundTrip: roundTrip)
     }
 
-    func batchEnded() { flush() }
+    func batchEnded() {
+        _ = saves { (presenter) throws(FileError) in try presenter.endBatch() }
+        flush()
+    }
+
+    /// Whether what is done about the files goes well; if not, that ends the run.
+    private func saves(_ body: (inout MessagePresenter) throws(FileError) -> Void) -> Bool {
+        do throws(FileError) {
+            try body(&presenter)
+            return true
+        } catch {
+            console.error(error.description)
+            session.finish(error.exitStatus)
+            return false
+        }
+    }
 
     func drained() {
         resumeReading()

@@ -240,6 +240,26 @@ extension ProgramTests {
             #expect(try run(["--cert", "/nonexistent.pem", "wss://localhost:\(server.port)/"], input: "").status == 74)
         }
 
+        @Test("A file that reaches its limit is 74, and holds the messages that fit, whole")
+        func fileLimit() throws {
+            let server = try TestServer { socket in
+                afterOpening(socket) { socket in
+                    for byte: UInt8 in 1...3 { try? [UInt8](repeating: byte, count: 600).withUnsafeBytes { try socket.send(.binary, $0) } }
+                }
+            }
+            let directory = try TemporaryDirectory()
+            let path = directory.file("out.bin")
+            let wsline = try PseudoTerminal.builtProduct("wsline")
+            let program = try RunningProcess(
+                "/bin/bash", ["-c", "ulimit -f 1; exec \"$0\" \"$@\"", wsline, "--save", path, server.url],
+                environment: PseudoTerminal.standardEnvironment)
+            let result = try finish(program)
+            #expect(result.status == 74)
+            #expect(result.errors == "saved 600 bytes to \(path)\nwsline: can't write to \"\(path)\": file too large\n")
+            var status = stat()
+            #expect(stat(path, &status) == 0 && status.st_size == 600)
+        }
+
         @Test("SIGINT, SIGTERM and SIGHUP send Close 1001 and give 130, 143 and 129", arguments: [SIGINT, SIGTERM, SIGHUP])
         func signals(signal: Int32) throws {
             let seen = Gathered<String>()

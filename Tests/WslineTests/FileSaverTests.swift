@@ -187,6 +187,17 @@ import Testing
         #expect(contents(path) == [1, 2])
     }
 
+    @Test("whole messages are saved at once, and each is told of")
+    func savesMany() throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/all"
+        let saver = try FileSaver(path)
+        var told: [Int] = []
+        try [UInt8]([1, 2, 2, 3, 3, 3]).withUnsafeBytes { try saver.save($0, [1, 2, 0, 3]) { told.append($0.byteCount) } }
+        #expect(told == [1, 2, 0, 3])
+        #expect(contents(path) == [1, 2, 2, 3, 3, 3])
+    }
+
     @Test("a full disk is an error with the path and the system's words, and exit status 74", .enabled(if: access("/dev/full", W_OK) == 0))
     func fullDisk() throws {
         let saver = try FileSaver("/dev/full")

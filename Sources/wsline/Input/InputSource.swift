@@ -38,9 +38,9 @@ final class InputSource: @unchecked Sendable {
         var status = stat()
         let type = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
         isAlwaysReady = !(type == S_IFIFO || type == S_IFSOCK || isatty(descriptor) == 1)
-        let fresh = isAlwaysReady || type == S_IFSOCK ? -1 : Self.reopen(descriptor)
-        self.descriptor = fresh >= 0 ? fresh : descriptor
-        isNonBlocking = isAlwaysReady || fresh >= 0
+        let fresh = isAlwaysReady || type == S_IFSOCK ? nil : reopenNonBlocking(descriptor, O_RDONLY)
+        self.descriptor = fresh ?? descriptor
+        isNonBlocking = isAlwaysReady || fresh != nil
         watch = DescriptorWatch(self.descriptor, queue: queue)
         watch.onReadable = { [unowned self] in onReadable?() }
     }
@@ -97,14 +97,5 @@ final class InputSource: @unchecked Sendable {
             onReadable?()
             if isAlwaysReady { wake() }
         }
-    }
-
-    /// A non-blocking description of the same pipe or terminal that is ours alone, so that others who share it aren't changed.
-    private static func reopen(_ descriptor: Int32) -> Int32 {
-        #if os(Linux)
-            return Glibc.open("/proc/self/fd/\(descriptor)", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-        #else
-            return -1
-        #endif
     }
 }

@@ -142,6 +142,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
             try presenter.append(.began(.binary))
             try payload.withUnsafeBytes { (bytes) throws(FileError) in try presenter.append(.bytes(.binary, bytes)) }
             try presenter.append(.ended(.binary))
+            try presenter.endBatch()
         } catch {
             diagnostics.error(error.description)
             ending.end(server, error.exitStatus)

@@ -48,6 +48,8 @@ final class FileSaver {
     ///
     /// - Throws: what would keep a message from being saved, as far as that can be known before there is one.
     init(_ path: String) throws(FileError) {
+        // A file that meets its limit (`ulimit -f`) is an error of `write`, and not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
             destination = .directory(try SaveDirectory(path))
         } else {
@@ -97,6 +99,26 @@ final class FileSaver {
         }
     }
 
+    /// Saves whole messages that lie one behind the other, of `counts` bytes each; `told` is called for each that is in its file.
+    ///
+    /// - Throws: at the first that can't be saved; those before it are.
+    func save(_ bytes: UnsafeRawBufferPointer, _ counts: [Int], told: (Saved) -> Void) throws(FileError) {
+        guard case .file(let file) = destination else {
+            var start = 0
+            for count in counts {
+                try begin()
+                try write(UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)]))
+                told(try finish())
+                start += count
+            }
+            return
+        }
+        abandon()
+        let (whole, error) = file.append(bytes, counts)
+        for count in counts.prefix(whole) { told(Saved(path: file.path, byteCount: count)) }
+        if let error { throw error }
+    }
+
     /// Drops the message under way, if there is one, and what is in its file of it.
     func abandon() {
         switch message {
@@ -124,6 +146,28 @@ private final class AppendedFile {
     var length: Int {
         var status = stat()
         return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    /// Writes messages of `counts` bytes each at once; gives how many are in the file, and the error that kept the next one out.
+    func append(_ bytes: UnsafeRawBufferPointer, _ counts: [Int]) -> (whole: Int, error: FileError?) {
+        let start = length
+        var written = 0
+        while let base = bytes.baseAddress, written < bytes.count {
+            let count = systemWrite(descriptor, base + written, min(bytes.count - written, 1 << 30))
+            if count >= 0 {
+                written += count
+            } else if errno != EINTR {
+                let error = FileError(.writeTo, path)
+                var (whole, end) = (0, 0)
+                while end + counts[whole] <= written {
+                    end += counts[whole]
+                    whole += 1
+                }
+                cutBack(to: start + end, written: written - end)
+                return (whole, error)
+            }
+        }
+        return (counts.count, nil)
     }
 
     /// Takes the last `written` bytes off again, unless somebody else has written behind them. A pipe has them for good.

@@ -14,7 +14,7 @@ struct MessagePresenter {
     /// Whether a text goes out as it came, with a separator behind it: by far the most common case, and the one that has to be fast.
     private let isPlain: Bool
     private var events: JSONEvents?
-    private var saver: FileSaver?
+    private var saving: SaveQueue?
     private var scratch: [UInt8] = []
     private let url: WebSocketURL?
     /// Whose events these are; only while listening.
@@ -35,17 +35,18 @@ struct MessagePresenter {
         suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
         isPlain = !filters && !options.isJSON && !options.timestamps && style == nil
         if options.isJSON { events = JSONEvents() }
-        if let path = options.save { saver = try FileSaver(path) }
+        try save(to: options.save)
     }
 
     /// Whether binary messages are to be handed on in parts: they go to a file, whatever their size.
-    var streamsBinary: Bool { saver != nil && !options.isJSON }
+    var streamsBinary: Bool { saving != nil && !options.isJSON }
 
     /// Saves binary messages to `path` from now on, or shows them again.
     mutating func save(to path: String?) throws(FileError) {
-        saver?.abandon()
-        saver = nil
-        if let path { saver = try FileSaver(path) }
+        abandonPart()
+        try endBatch()
+        saving = nil
+        if let path { saving = SaveQueue(try FileSaver(path)) { [diagnostics] saved in diagnostics.notice("\(saved)") } }
     }
 
     // MARK: Messages
@@ -105,18 +106,18 @@ struct MessagePresenter {
 
     /// A piece of a binary message goes to its file.
     mutating func append(_ part: MessagePart) throws(FileError) {
-        guard let saver else { return }
         switch part {
-        case .began: try saver.begin()
-        case .bytes(_, let bytes): try saver.write(bytes)
-        case .ended:
-            let saved = try saver.finish()
-            diagnostics.notice("\(saved)")
+        case .began: break
+        case .bytes(_, let bytes): try saving?.append(bytes)
+        case .ended: saving?.endMessage()
         }
     }
 
+    /// No more comes for now: what was gathered for files is written.
+    mutating func endBatch() throws(FileError) { try saving?.flush() }
+
     /// The connection ended within a message: no half of it stays.
-    mutating func abandonPart() { saver?.abandon() }
+    mutating func abandonPart() { saving?.abandon() }
 
     // MARK: Other events
 

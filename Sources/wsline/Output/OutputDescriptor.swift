@@ -148,19 +148,10 @@ final class OutputDescriptor: @unchecked Sendable {
         guard fstat(descriptor, &status) == 0 else { return (descriptor, .direct) }
         switch status.st_mode & S_IFMT {
         case S_IFSOCK: return (descriptor, .socket)
-        case S_IFIFO: return reopened(descriptor) ?? (descriptor, .readyPieces)
-        case S_IFCHR where isatty(descriptor) == 1: return reopened(descriptor) ?? (descriptor, .readyPieces)
+        case S_IFIFO: return reopenNonBlocking(descriptor, O_WRONLY).map { ($0, .nonBlocking) } ?? (descriptor, .readyPieces)
+        case S_IFCHR where isatty(descriptor) == 1:
+            return reopenNonBlocking(descriptor, O_WRONLY).map { ($0, .nonBlocking) } ?? (descriptor, .readyPieces)
         default: return (descriptor, .direct)
         }
-    }
-
-    /// A description of the same pipe or terminal that is ours alone; Linux gives one through /proc.
-    private static func reopened(_ descriptor: Int32) -> (Int32, Way)? {
-        #if os(Linux)
-            let fresh = Glibc.open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-            return fresh >= 0 ? (fresh, .nonBlocking) : nil
-        #else
-            return nil
-        #endif
     }
 }
