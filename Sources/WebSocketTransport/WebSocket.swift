@@ -7,16 +7,16 @@ import WebSocketProtocol
 ///
 /// Everything happens on `queue`, which is serial. Handlers are called on it, and may call back.
 public final class WebSocket: @unchecked Sendable {
-    // Invariant: all mutable state is touched on `queue` only; each entry checks it.
+    // Invariant: all mutable state is touched on `queue` only; each entry checks it. What isn't private is for `WebSocket+Reading.swift`.
 
     public let queue: DispatchQueue
-    private(set) var connection: Connection
-    private let dial: (target: Target, options: DialOptions)?
-    private var dialer: Dialer?
-    public private(set) var stream: ByteStream?
-    public private(set) var timings: Timings?
+    var connection: Connection
+    let dial: (target: Target, options: DialOptions)?
+    var dialer: Dialer?
+    public internal(set) var stream: ByteStream?
+    public internal(set) var timings: Timings?
     /// Why the transport under an open connection failed.
-    public private(set) var transportFailure: TransportError?
+    public internal(set) var transportFailure: TransportError?
     /// Bytes that were to be sent, and never left, once the connection is over.
     public private(set) var unsentAmount = 0
 
@@ -50,19 +50,19 @@ public final class WebSocket: @unchecked Sendable {
 
     private var timer: (any DispatchSourceTimer)?
     private var armedDeadline: Instant?
-    private var openingDeadline: Instant?
-    private var batchDepth = 0
-    private var isPaused = false
+    var openingDeadline: Instant?
+    var batchDepth = 0
+    var isPaused = false
     /// Since when nothing has been read, as far as the peer hasn't been excused for it.
     private var unreadSince: Instant = 0
-    private var isDelivering = false
+    var isDelivering = false
     /// Events may wait in the connection, with no need to read first.
-    private var mayHoldEvents = false
+    var mayHoldEvents = false
     private var isWriteBlocked = false
     private var writeFailed = false
     private var wasCongested = false
     private var isHalfClosed = false
-    private var isFinished = false
+    var isFinished = false
 
     /// A client's socket; `connect()` starts it.
     ///
@@ -220,165 +220,15 @@ public final class WebSocket: @unchecked Sendable {
 
     private static let highWater = 256 << 10
     private static let lowWater = 64 << 10
-    /// How many reads one wake-up does before others on the queue have their turn.
-    private static let mostReads = 16
-
-    // MARK: Connecting
-
-    /// Begins to connect; `onOpen`, or `onError` and `onClose`, tell what came of it.
-    public func connect() {
-        dispatchPrecondition(condition: .onQueue(queue))
-        guard let dial, dialer == nil else { return }
-        dialer = Dialer.connect(
-            to: dial.target, options: dial.options, queue: queue,
-            onProgress: { [weak self] in self?.onProgress?($0) },
-            completion: { [weak self] in self?.dialed($0) })
-    }
-
-    private func dialed(_ result: Result<DialedStream, TransportError>) {
-        guard !isFinished else {
-            if case .success(let dialed) = result { dialed.stream.close() }
-            return
-        }
-        switch result {
-        case .success(let dialed):
-            timings = dialed.timings
-            openingDeadline = dialed.deadline?.uptimeNanoseconds
-            adopt(dialed.stream)
-        case .failure(let error):
-            onError?(.transport(error))
-            finish()
-        }
-    }
-
-    private func adopt(_ stream: ByteStream) {
-        self.stream = stream
-        stream.onReadable = { [weak self] in self?.readable() }
-        stream.onWritable = { [weak self] in self?.writable() }
-        onConnected?()
-        settle()
-        if !isFinished, !isPaused { stream.resumeReading() }
-    }
-
-    // MARK: Reading
-
-    private func readable() {
-        guard let stream, !isFinished else { return }
-        batchDepth += 1
-        var reads = 0
-        while reads < Self.mostReads, !isPaused, !isFinished {
-            deliver()
-            guard !isPaused, !isFinished else { break }
-            let buffer = connection.inputBuffer()
-            let outcome = stream.read(into: buffer)
-            reads += 1
-            guard case .bytes(let count) = outcome else {
-                streamEnded(outcome)
-                break
-            }
-            connection.received(count, at: monotonicNow())
-            deliver()
-        }
-        onBatchEnd?()
-        batchDepth -= 1
-        settleUnlessInBatch()
-    }
-
-    /// Goes on where reading was paused: the connection may hold messages that no event comes for.
-    private func readLater() {
-        Poller.later(on: queue) { [weak self] in
-            guard let self, !isPaused else { return }
-            readable()
-        }
-    }
-
-    private func streamEnded(_ outcome: ReadOutcome) {
-        switch outcome {
-        case .bytes, .wouldBlock: return
-        case .end: break
-        case .failed(let error): transportFailure = error
-        }
-        endStream()
-    }
-
-    private func endStream() {
-        let wasConnecting = connection.readyState == .connecting
-        connection.receivedEnd()
-        if wasConnecting {
-            mayHoldEvents = true
-            deliver()
-        }
-        onBatchEnd?()
-        finish()
-    }
-
-    /// Hands on what the connection holds, until it needs input or the owner pauses.
-    private func deliver() {
-        guard !isDelivering else { return }
-        isDelivering = true
-        defer { isDelivering = false }
-        while !isPaused {
-            let event = connection.next()
-            switch event {
-            case .needsInput:
-                mayHoldEvents = false
-                return
-            case .messages: handOn(connection.messages)
-            default:
-                rare(event)
-                if isFinished { return }
-            }
-        }
-        mayHoldEvents = true
-    }
-
-    private func handOn(_ messages: UnsafeBufferPointer<BorrowedMessage>) {
-        if let onMessages { return onMessages(messages) }
-        guard let onMessage else { return }
-        for message in messages where !isFinished { onMessage(message.kind, RawSpan(_unsafeBytes: message.bytes)) }
-    }
-
-    private func rare(_ event: Connection.Event) {
-        let payload = connection.payloadBytes
-        switch event {
-        case .needsInput, .messages: break
-        case .messageBegan(let kind): onPart?(.began(kind))
-        case .messagePart(let kind): onPart?(.bytes(kind, payload))
-        case .messageEnded(let kind): onPart?(.ended(kind))
-        case .ping: onPing?(RawSpan(_unsafeBytes: payload))
-        case .pong: onPong?(RawSpan(_unsafeBytes: payload), connection.lastRoundTrip)
-        case .opened:
-            openingDeadline = nil
-            onOpen?()
-        case .requested: if let request = connection.request { onRequest?(request) }
-        case .refused:
-            openingDeadline = nil
-            if let refusal = connection.refusal { onError?(.refused(refusal)) }
-        case .failed: if let failure = connection.failure { onError?(.breach(failure)) }
-        case .closing: break
-        }
-    }
-
-    private func deliverLater() {
-        guard mayHoldEvents else { return }
-        Poller.later(on: queue) { [self] in
-            guard !isFinished else { return }
-            batchDepth += 1
-            deliver()
-            onBatchEnd?()
-            batchDepth -= 1
-            settleUnlessInBatch()
-        }
-    }
 
     // MARK: Writing
 
-    private func settleUnlessInBatch() {
+    func settleUnlessInBatch() {
         if batchDepth == 0 { settle() }
     }
 
     /// Writes what waits, then does what the connection's state asks for.
-    private func settle() {
+    func settle() {
         guard !isFinished, stream != nil else { return }
         if isCongested { wasCongested = true }
         flush()
@@ -423,7 +273,7 @@ public final class WebSocket: @unchecked Sendable {
         }
     }
 
-    private func writable() {
+    func writable() {
         guard !isFinished else { return }
         isWriteBlocked = false
         settle()
@@ -469,7 +319,7 @@ public final class WebSocket: @unchecked Sendable {
         settle()
     }
 
-    private func finish() {
+    func finish() {
         guard !isFinished else { return }
         isFinished = true
         timer?.cancel()

@@ -1,9 +1,9 @@
 import WebSocketProtocol
 
-/// Counts the messages that `--count` and `--until` wait for.
+/// Counts the messages received, up to the one that `--count` or `--until` waits for.
 struct Goal {
     private let stop: StopOptions
-    private var received = 0
+    private(set) var received = 0
     private(set) var isReached = false
 
     init(_ stop: StopOptions) { self.stop = stop }
@@ -13,8 +13,8 @@ struct Goal {
 
     /// Takes note of a message; true for the one that was awaited.
     mutating func takes(_ kind: MessageKind, _ payload: RawSpan) -> Bool {
+        received &+= 1
         guard isOpen else { return false }
-        received += 1
         if let count = stop.count, received >= count {
             isReached = true
         } else if let until = stop.until, kind == .text {
@@ -23,4 +23,7 @@ struct Goal {
         }
         return isReached
     }
+
+    /// Takes note of messages that nobody waits for.
+    mutating func takes(_ count: Int) { received &+= count }
 }

@@ -31,9 +31,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     /// What `--slash` lets piped lines be.
     private lazy var commands = SlashInterpreter(
         url: url, encoding: configuration.input.encoding, showsPings: configuration.output.showsPings)
-    /// Messages received, as far as they count for `--count`, on all connections.
-    private var received = 0
-    private var isGoalReached = false
+    private var goal: Goal
     /// Why nothing can be written, where that was known before the connection was open.
     private var earlyFailure: Int32?
     private var isInputOver = false
@@ -44,6 +42,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         self.configuration = configuration
         self.diagnostics = diagnostics
         self.url = url
+        goal = Goal(configuration.stop)
         looksAtMessages = configuration.echo || configuration.stop.hasGoal
         queue = DispatchQueue(label: "wsline.connection")
         output = OutputDescriptor(STDOUT_FILENO, queue: queue)
@@ -80,28 +79,29 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ messages: UnsafeBufferPointer<BorrowedMessage>) {
         if looksAtMessages {
-            for message in messages where !isGoalReached {
+            for message in messages where !goal.isReached {
                 presenter.append(message.kind, message.bytes, to: &output.buffer)
                 messageEnded(message.kind, RawSpan(_unsafeBytes: message.bytes))
             }
         } else {
             presenter.append(messages, to: &output.buffer)
-            received &+= messages.count
+            goal.takes(messages.count)
         }
         if output.backlog > Self.flushSize { flush() }
     }
 
     func received(_ part: MessagePart) {
-        guard !isGoalReached else { return }
+        guard !goal.isReached else { return }
         guard saves({ (presenter) throws(FileError) in try presenter.append(part) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
     @inline(__always)
     private func messageEnded(_ kind: MessageKind, _ payload: RawSpan) {
-        received &+= 1
         if configuration.echo { echo(kind, payload) }
-        if configuration.stop.hasGoal { checkGoal(kind, payload) }
+        guard goal.takes(kind, payload) else { return }
+        input.cancel()
+        session.finish(configuration.stop.expectedClose == nil ? .success : nil)
     }
 
     func receivedPing(_ payload: RawSpan) { presenter.ping(payload, into: &output.buffer) }
@@ -151,13 +151,13 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     }
 
     var missed: String? {
-        configuration.stop.hasGoal && !isGoalReached ? "the connection was closed before what was awaited came" : nil
+        goal.isOpen ? "the connection was closed before what was awaited came" : nil
     }
 
     /// Who pipes a question in and sees no answer has most likely left before it came.
     private func hint() {
         let stop = configuration.stop
-        guard isInputOver, received == 0, configuration.input.execute.isEmpty, stop.wait == nil, stop.idle == nil, !stop.hasGoal,
+        guard isInputOver, goal.received == 0, configuration.input.execute.isEmpty, stop.wait == nil, stop.idle == nil, !stop.hasGoal,
             isatty(STDERR_FILENO) == 1
         else { return }
         diagnostics.notice("wsline: nothing came back before the input ended: -w SECS listens on that long, -1 until the first message")
@@ -311,20 +311,6 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         guard configuration.stop.hasGoal else { return session.finish(nil) }
         diagnostics.error("what was awaited did not come")
         session.finish(.timeout)
-    }
-
-    private func checkGoal(_ kind: MessageKind, _ payload: RawSpan) {
-        let stop = configuration.stop
-        if let count = stop.count, received >= count { return goalReached() }
-        guard let until = stop.until, kind == .text else { return }
-        let text = payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        if (try? until.firstMatch(in: text)) != nil { goalReached() }
-    }
-
-    private func goalReached() {
-        isGoalReached = true
-        input.cancel()
-        session.finish(configuration.stop.expectedClose == nil ? .success : nil)
     }
 
     /// Seconds for the closing handshake where somebody wants us gone.

@@ -13,7 +13,7 @@ import Testing
 
 @Suite struct TimestampTests {
     @Test(
-        "moments are written in UTC with six digits of fraction, and read back",
+        "moments are written in UTC with six digits of fraction",
         arguments: [
             (0, "1970-01-01T00:00:00.000000Z"),
             (1_795_364_615_123_456, "2026-11-22T16:23:35.123456Z"),
@@ -27,10 +27,9 @@ import Testing
         ] as [(Int64, String)])
     func known(microseconds: Int64, text: String) {
         #expect(Timestamp(microseconds: microseconds).description == text)
-        #expect(Timestamp(text)?.microseconds == microseconds)
     }
 
-    @Test("the calendar agrees with the C library's, and every moment is read back as it was")
+    @Test("the calendar agrees with the C library's")
     func againstLibrary() {
         var random = SeededGenerator(seed: 4)
         for _ in 0..<5000 {
@@ -44,30 +43,9 @@ import Testing
             let text = moment.description
             #expect(Int(text.prefix(4)) == Int(utc.tm_year) + 1900)
             #expect(text.dropFirst(5).prefix(expected.utf8.count) == expected)
-            #expect(Timestamp(text) == moment)
+            #expect(text.dropFirst(19).first == "." && text.last == "Z")
+            #expect(Int64(text.dropLast().suffix(6)) == moment.microseconds - Int64(seconds) * 1_000_000)
         }
-    }
-
-    @Test("an offset, a fraction of another length, small letters and a leap second are read (RFC 3339, section 5.6)")
-    func otherForms() {
-        #expect(Timestamp("1996-12-19T16:39:57-08:00") == Timestamp("1996-12-20T00:39:57Z"))
-        #expect(Timestamp("1937-01-01T12:00:27.87+00:20") == Timestamp("1937-01-01T11:40:27.870000Z"))
-        #expect(Timestamp("1985-04-12t23:20:50.52z") == Timestamp("1985-04-12T23:20:50.520000Z"))
-        #expect(Timestamp("1990-12-31T23:59:60Z") == Timestamp("1991-01-01T00:00:00Z"))
-        #expect(Timestamp("2026-11-22T16:23:35.1234569Z")?.microseconds == 1_795_364_615_123_456)
-        #expect(Timestamp("2026-11-22T16:23:35." + String(repeating: "9", count: 1000) + "Z")?.microseconds == 1_795_364_615_999_999)
-    }
-
-    @Test(
-        "what is no moment is refused",
-        arguments: [
-            "", "2026-11-22", "2026-11-22T16:23:35", "2026-11-22T16:23:35.Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
-            "2026-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z",
-            "2026-01-01T00:60:00Z", "2026-01-01T00:00:61Z", "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00Z ", "+026-01-01T00:00:00Z",
-            "0000-01-01T00:00:00+00:01", "٢٠٢٦-01-01T00:00:00Z",
-        ])
-    func refused(text: String) {
-        #expect(Timestamp(text) == nil)
     }
 
     @Test("moments beyond the year 9999 become its last, and those before the year 0 its first")

@@ -33,13 +33,14 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private var url: WebSocketURL?
     /// Whether standard output takes no more for now, so that nobody is read.
     private var isHeldUp = false
-    private var received = 0
+    private var goal: Goal
     private var whenFlushed: (() -> Void)?
 
     init(_ configuration: Configuration, on target: ListenTarget, diagnostics: Diagnostics) throws(FileError) {
         self.configuration = configuration
         self.target = target
         self.diagnostics = diagnostics
+        goal = Goal(configuration.stop)
         let isTerminal = isatty(STDOUT_FILENO) == 1
         terminal = isTerminal && isatty(STDIN_FILENO) == 1 ? ListenTerminal(configuration, diagnostics: diagnostics, queue: queue) : nil
         output = terminal ?? OutputDescriptor(STDOUT_FILENO, queue: queue)
@@ -131,8 +132,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         } else {
             payload.withUnsafeBytes { presenter.append(kind, $0, to: &output.buffer) }
         }
-        received &+= 1
-        if configuration.stop.isReached(received, kind, payload) { ending.end(server, .success) }
+        if goal.takes(kind, payload) { ending.end(server, .success) }
         if output.buffer.count > Self.flushSize { flush() }
     }
 
@@ -252,16 +252,6 @@ final class ServerEnding: @unchecked Sendable {
 extension ExitStatus {
     /// What a run ends with that SIGINT, SIGTERM or SIGHUP ended.
     init(signal: Int32) { self = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp }
-}
-
-extension StopOptions {
-    /// Whether the message that is the `received`th is what was awaited.
-    fileprivate func isReached(_ received: Int, _ kind: MessageKind, _ payload: RawSpan) -> Bool {
-        if let count, received >= count { return true }
-        guard let until, kind == .text else { return false }
-        let text = payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        return (try? until.firstMatch(in: text)) != nil
-    }
 }
 
 extension Diagnostics {

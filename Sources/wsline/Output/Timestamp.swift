@@ -67,24 +67,6 @@ extension Timestamp: CustomStringConvertible {
         append(to: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
-
-    /// Reads RFC 3339, section 5.6: with `Z` or a numeric offset, and a fraction of any length, cut to microseconds. A leap second counts
-    /// as the second behind it. Nil for anything else.
-    init?(_ text: String) {
-        var reader = DigitReader(text)
-        guard let year = reader.number(digits: 4), reader.take("-"), let month = reader.number(digits: 2), (1...12).contains(month),
-            reader.take("-"), let day = reader.number(digits: 2), day >= 1, day <= CivilDate.days(inMonth: month, of: year),
-            reader.take("T", or: "t"), let hour = reader.number(digits: 2), hour < 24,
-            reader.take(":"), let minute = reader.number(digits: 2), minute < 60,
-            reader.take(":"), let second = reader.number(digits: 2), second <= 60,
-            let fraction = reader.fraction(), let offset = reader.offset(), reader.isAtEnd
-        else { return nil }
-        let days = CivilDate(year: year, month: month, day: day).daysSince1970
-        let seconds = ((days * 24 + hour) * 60 + minute - offset) * 60 + second
-        let microseconds = seconds * 1_000_000 + fraction
-        guard Self.range.contains(microseconds) else { return nil }
-        self.init(microseconds: microseconds)
-    }
 }
 
 /// A day of the Gregorian calendar, carried back before its introduction. Years are counted from 1 March, so that the leap day ends one.
@@ -92,10 +74,6 @@ private struct CivilDate {
     var year: Int64
     var month: Int64
     var day: Int64
-
-    init(year: Int64, month: Int64, day: Int64) {
-        (self.year, self.month, self.day) = (year, month, day)
-    }
 
     /// 1970-01-01 is this many days behind 0000-03-01.
     private static let epoch: Int64 = 719_468
@@ -111,72 +89,6 @@ private struct CivilDate {
         day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
         month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
         year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0)
-    }
-
-    var daysSince1970: Int64 {
-        let (era, yearOfEra) = (month <= 2 ? year - 1 : year).flooringDivision(by: 400)
-        let monthFromMarch = month > 2 ? month - 3 : month + 9
-        let dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1
-        return era * Self.daysPerEra + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - Self.epoch
-    }
-
-    static func days(inMonth month: Int64, of year: Int64) -> Int64 {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
-}
-
-private struct DigitReader {
-    private var rest: Substring.UTF8View
-
-    init(_ text: String) { rest = Substring(text).utf8 }
-
-    var isAtEnd: Bool { rest.isEmpty }
-
-    mutating func take(_ scalar: Unicode.Scalar, or other: Unicode.Scalar? = nil) -> Bool {
-        guard let byte = rest.first, byte == UInt8(ascii: scalar) || other.map({ byte == UInt8(ascii: $0) }) == true else { return false }
-        rest = rest.dropFirst()
-        return true
-    }
-
-    private mutating func digit() -> Int64? {
-        guard let byte = rest.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
-        rest = rest.dropFirst()
-        return Int64(byte - UInt8(ascii: "0"))
-    }
-
-    mutating func number(digits: Int) -> Int64? {
-        var value: Int64 = 0
-        for _ in 0..<digits {
-            guard let digit = digit() else { return nil }
-            value = value * 10 + digit
-        }
-        return value
-    }
-
-    /// Microseconds: none without a point, and nil where no digit follows it.
-    mutating func fraction() -> Int64? {
-        guard take(".") else { return 0 }
-        guard var value = digit() else { return nil }
-        var scale: Int64 = 100_000
-        value *= scale
-        while let digit = digit() {
-            scale /= 10
-            value += digit * scale
-        }
-        return value
-    }
-
-    /// Minutes east of UTC.
-    mutating func offset() -> Int64? {
-        if take("Z", or: "z") { return 0 }
-        let isEast = take("+")
-        guard isEast || take("-"), let hours = number(digits: 2), hours < 24, take(":"), let minutes = number(digits: 2), minutes < 60
-        else { return nil }
-        return (hours * 60 + minutes) * (isEast ? 1 : -1)
     }
 }
 

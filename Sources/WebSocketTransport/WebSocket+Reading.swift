@@ -1,0 +1,155 @@
+import Dispatch
+import WebSocketProtocol
+
+extension WebSocket {
+    // MARK: Connecting
+
+    /// Begins to connect; `onOpen`, or `onError` and `onClose`, tell what came of it.
+    public func connect() {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard let dial, dialer == nil else { return }
+        dialer = Dialer.connect(
+            to: dial.target, options: dial.options, queue: queue,
+            onProgress: { [weak self] in self?.onProgress?($0) },
+            completion: { [weak self] in self?.dialed($0) })
+    }
+
+    private func dialed(_ result: Result<DialedStream, TransportError>) {
+        guard !isFinished else {
+            if case .success(let dialed) = result { dialed.stream.close() }
+            return
+        }
+        switch result {
+        case .success(let dialed):
+            timings = dialed.timings
+            openingDeadline = dialed.deadline?.uptimeNanoseconds
+            adopt(dialed.stream)
+        case .failure(let error):
+            onError?(.transport(error))
+            finish()
+        }
+    }
+
+    func adopt(_ stream: ByteStream) {
+        self.stream = stream
+        stream.onReadable = { [weak self] in self?.readable() }
+        stream.onWritable = { [weak self] in self?.writable() }
+        onConnected?()
+        settle()
+        if !isFinished, !isPaused { stream.resumeReading() }
+    }
+
+    // MARK: Reading
+
+    /// How many reads one wake-up does before others on the queue have their turn.
+    private static let mostReads = 16
+
+    private func readable() {
+        guard let stream, !isFinished else { return }
+        batchDepth += 1
+        var reads = 0
+        while reads < Self.mostReads, !isPaused, !isFinished {
+            deliver()
+            guard !isPaused, !isFinished else { break }
+            let buffer = connection.inputBuffer()
+            let outcome = stream.read(into: buffer)
+            reads += 1
+            guard case .bytes(let count) = outcome else {
+                streamEnded(outcome)
+                break
+            }
+            connection.received(count, at: monotonicNow())
+            deliver()
+        }
+        onBatchEnd?()
+        batchDepth -= 1
+        settleUnlessInBatch()
+    }
+
+    /// Goes on where reading was paused: the connection may hold messages that no event comes for.
+    func readLater() {
+        Poller.later(on: queue) { [weak self] in
+            guard let self, !isPaused else { return }
+            readable()
+        }
+    }
+
+    private func streamEnded(_ outcome: ReadOutcome) {
+        switch outcome {
+        case .bytes, .wouldBlock: return
+        case .end: break
+        case .failed(let error): transportFailure = error
+        }
+        endStream()
+    }
+
+    private func endStream() {
+        let wasConnecting = connection.readyState == .connecting
+        connection.receivedEnd()
+        if wasConnecting {
+            mayHoldEvents = true
+            deliver()
+        }
+        onBatchEnd?()
+        finish()
+    }
+
+    /// Hands on what the connection holds, until it needs input or the owner pauses.
+    func deliver() {
+        guard !isDelivering else { return }
+        isDelivering = true
+        defer { isDelivering = false }
+        while !isPaused {
+            let event = connection.next()
+            switch event {
+            case .needsInput:
+                mayHoldEvents = false
+                return
+            case .messages: handOn(connection.messages)
+            default:
+                rare(event)
+                if isFinished { return }
+            }
+        }
+        mayHoldEvents = true
+    }
+
+    private func handOn(_ messages: UnsafeBufferPointer<BorrowedMessage>) {
+        if let onMessages { return onMessages(messages) }
+        guard let onMessage else { return }
+        for message in messages where !isFinished { onMessage(message.kind, RawSpan(_unsafeBytes: message.bytes)) }
+    }
+
+    func rare(_ event: Connection.Event) {
+        let payload = connection.payloadBytes
+        switch event {
+        case .needsInput, .messages: break
+        case .messageBegan(let kind): onPart?(.began(kind))
+        case .messagePart(let kind): onPart?(.bytes(kind, payload))
+        case .messageEnded(let kind): onPart?(.ended(kind))
+        case .ping: onPing?(RawSpan(_unsafeBytes: payload))
+        case .pong: onPong?(RawSpan(_unsafeBytes: payload), connection.lastRoundTrip)
+        case .opened:
+            openingDeadline = nil
+            onOpen?()
+        case .requested: if let request = connection.request { onRequest?(request) }
+        case .refused:
+            openingDeadline = nil
+            if let refusal = connection.refusal { onError?(.refused(refusal)) }
+        case .failed: if let failure = connection.failure { onError?(.breach(failure)) }
+        case .closing: break
+        }
+    }
+
+    func deliverLater() {
+        guard mayHoldEvents else { return }
+        Poller.later(on: queue) { [self] in
+            guard !isFinished else { return }
+            batchDepth += 1
+            deliver()
+            onBatchEnd?()
+            batchDepth -= 1
+            settleUnlessInBatch()
+        }
+    }
+}
