@@ -21,9 +21,11 @@ public struct UTF8Validator: Sendable {
         var i = 0
         while i < count {
             if missing == 0 {
-                i = Self.skipASCII(base, from: i, count: count)
+                i = Self.skipCharacters(base, from: Self.skipASCII(base, from: i, count: count), count: count)
                 if i == count { return nil }
-                guard begin(base.load(fromByteOffset: i, as: UInt8.self)) else { return i }
+                let byte = base.load(fromByteOffset: i, as: UInt8.self)
+                guard byte >= 0x80 else { continue }
+                guard begin(byte) else { return i }
                 i &+= 1
             }
             while missing > 0, i < count {
@@ -65,6 +67,30 @@ public struct UTF8Validator: Sendable {
         default: return false
         }
         return true
+    }
+
+    /// Skips characters that are in order as long as four bytes can be looked at, up to a run of ASCII. What it stops at need not be wrong.
+    @inline(__always)
+    private static func skipCharacters(_ base: UnsafeRawPointer, from start: Int, count: Int) -> Int {
+        var i = start
+        while i &+ 4 <= count {
+            let word = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: i, as: UInt32.self))
+            if word & 0x80 == 0 {
+                if word & 0x8080_8080 == 0 { break }
+                i &+= 1
+            } else if word & 0x0000_C0E0 == 0x0000_80C0, word & 0x1E != 0 {
+                i &+= 2
+            } else if word & 0x00C0_C0F0 == 0x0080_80E0, word & 0x200F != 0, word & 0x200F != 0x200D {
+                // Neither overlong nor a surrogate.
+                i &+= 3
+            } else if word & 0xC0C0_C0F8 == 0x8080_80F0, word & 0x3007 != 0, word & 7 < 4 || word & 0x3007 == 4 {
+                // Neither overlong nor above U+10FFFF.
+                i &+= 4
+            } else {
+                break
+            }
+        }
+        return i
     }
 
     @inline(__always)

@@ -32,6 +32,19 @@ struct UTF8ValidatorTests {
         #expect(bytes.withUnsafeBytes { UTF8Validator.firstError(in: $0) } == bytes.count)
     }
 
+    @Test("every lead byte with every second byte gets the standard library's verdict, whatever follows")
+    func allBeginnings() {
+        for lead in UInt8(0x80)...0xFF {
+            for second in UInt8(0)...0xFF {
+                for rest: [UInt8] in [[0x41, 0x41], [0x80, 0x41], [0xBF, 0x41], [0x80, 0xBF], [0xC3, 0xA9]] {
+                    let bytes = [0xC3, 0xA9, lead, second] + rest + [0x42, 0xC3, 0xA9, 0x42]
+                    let isValid = bytes.withUnsafeBytes { UTF8Validator.firstError(in: $0) } == nil
+                    if isValid != (String(validating: bytes, as: UTF8.self) != nil) { Issue.record("\(bytes)") }
+                }
+            }
+        }
+    }
+
     @Test("random bytes get the standard library's verdict, in any cuts")
     func againstStandardLibrary() {
         var random = SeededGenerator(seed: 3)
