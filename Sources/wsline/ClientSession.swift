@@ -37,12 +37,15 @@ protocol SessionFrontend: AnyObject {
 final class ClientSession: @unchecked Sendable {
     // Invariant: used on `queue` only, but for what says otherwise.
 
-    let configuration: Configuration
+    private(set) var configuration: Configuration
     let diagnostics: Diagnostics
     let queue: DispatchQueue
     private(set) var socket: WebSocket?
     private unowned let frontend: any SessionFrontend
-    private let url: WebSocketURL
+    /// Where redirects have led, at last.
+    private(set) var url: WebSocketURL
+    private var redirects = 0
+    private var redirect: WebSocketURL.Redirect?
     private let exit: (ExitStatus) -> Void
     private var tls: TLSContext?
     private var log: VerboseLog?
@@ -187,6 +190,7 @@ final class ClientSession: @unchecked Sendable {
     private func opened() {
         guard let socket else { return }
         openedAt = monotonicNow()
+        redirects = 0
         log?.opened(socket)
         // What is sent from here on is not yet heard of, though the handshake's batch is still to end.
         losses.heard(socket.statistics)
@@ -197,15 +201,58 @@ final class ClientSession: @unchecked Sendable {
         lastError = error
         // What goes wrong while we leave is nobody's concern any more, but for a breach.
         if isOver, verdict != nil { return }
-        if case .refused(let refusal) = error, let response = refusal.response { log?.refused(response, socket) }
-        report(error)
+        if case .refused(let refusal) = error, let response = refusal.response {
+            log?.refused(response, socket)
+            do {
+                redirect = try redirect(response)
+                if redirect != nil { return }
+                report(error)
+            } catch {
+                diagnostics.error("can't follow the server's redirect: \(error)")
+            }
+        } else {
+            report(error)
+        }
         frontend.failed(error)
     }
+
+    // MARK: Redirects
+
+    private struct RedirectRefusal: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Where a response leads, as far as `-L` follows; nil where that isn't asked for, or it leads nowhere.
+    private func redirect(_ response: HTTPResponseHead) throws -> WebSocketURL.Redirect? {
+        let most = configuration.connection.redirects
+        guard most > 0, [301, 302, 303, 307, 308].contains(response.status), let location = response.headers["Location"] else { return nil }
+        let redirect = try url.resolve(location: location)
+        guard redirects < most else {
+            throw RedirectRefusal(description: "\(redirect.url) would be one more than --max-redirects allows (\(most))")
+        }
+        guard !redirect.dropsTLS else {
+            throw RedirectRefusal(
+                description: "\(redirect.url) is not encrypted, as this connection is: give that URL if it is what you want")
+        }
+        return redirect
+    }
+
+    private func follow(_ redirect: WebSocketURL.Redirect) {
+        self.redirect = nil
+        redirects += 1
+        diagnostics.notice("redirected to \(redirect.url)")
+        if redirect.changesOrigin { configuration.connection.leaveOrigin() }
+        url = redirect.url
+        connect()
+    }
+
+    // MARK: The end
 
     private func report(_ error: WebSocketError) { FailureReport(error).write(to: diagnostics, showsResponse: log == nil) }
 
     private func closed(_ closure: Closure) {
         hasClosed = true
+        if let redirect, !isOver { return follow(redirect) }
         lastClosure = closure
         if let socket, openedAt != nil {
             log?.closed(closure, socket.statistics)

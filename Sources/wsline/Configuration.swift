@@ -38,6 +38,8 @@ struct ConnectionOptions {
     /// `--proxy`: nil takes what the environment says.
     var proxy: ProxyChoice = .environment
     var reconnect: Reconnect?
+    /// How many redirects are followed before the connection stands.
+    var redirects = 0
 
     enum ProxyChoice {
         case environment
@@ -48,6 +50,16 @@ struct ConnectionOptions {
     struct Reconnect {
         /// How many times in a row; nil for without end.
         var attempts: Int?
+    }
+
+    /// Forgets what was meant for one server alone, before a redirect leads to another.
+    mutating func leaveOrigin() {
+        handshake.authorization = nil
+        handshake.host = nil
+        var headers = HTTPHeaders(handshake.headers)
+        for name in ["Authorization", "Cookie", "Host"] { headers.removeAll(named: name) }
+        handshake.headers = headers.fields
+        dialing.serverName = nil
     }
 
     /// Where to connect for a URL.

@@ -14,6 +14,7 @@ extension ConfigurationBuilder {
         if let attempts = raw.reconnect {
             connection.reconnect = .init(attempts: attempts.isEmpty ? nil : try count("--reconnect", attempts))
         }
+        if raw.location { connection.redirects = try count("--max-redirects", raw.maxRedirects) ?? 10 }
         return connection
     }
 

@@ -77,6 +77,8 @@ enum Help {
               --host HOST             Send HOST in place of the URL's
               --user-agent TEXT       Send TEXT as the User-Agent; '' sends none
           -p, --protocol VERSION      Speak version 8 or 13 of the protocol (13)
+          -L, --location              Follow redirects
+              --max-redirects N       Follow at most N of them (10)
               --deflate PARAMS        Compress with these parameters, e.g. client_max_window_bits=10,level=9
               --no-deflate            Don't compress
           -4                          Use IPv4 only

@@ -16,11 +16,9 @@ enum OptionHint {
 
     /// What other programs call it (curl, websocat, wscat), and what to use here.
     private static let foreign: [String: String] = {
-        let noRedirects = "redirects aren't followed, give the URL that they lead to"
         let proxy = "use --proxy socks5h://HOST:PORT"
         let data = "use -x TEXT to send a message"
         return [
-            "-L": noRedirects, "--location": noRedirects, "--max-redirects": noRedirects,
             "-A": "use --user-agent", "-u": "use --auth USER:PASS", "--user": "use --auth USER:PASS",
             "--basic-auth": "use --auth USER:PASS",
             "--oauth2-bearer": "use --bearer", "-E": "use --cert FILE", "--cacert": "use --ca FILE", "--pass": "use --passphrase",

@@ -43,6 +43,8 @@ struct RawOptions: ParsableArguments {
     @Option var host: String?
     @Option var userAgent: String?
     @Option var `protocol`: String?
+    @Flag var location = false
+    @Option var maxRedirects: String?
     @Option var deflate: String?
     @Flag var noDeflate = false
 

@@ -38,7 +38,8 @@ struct OptionSyntax {
 
         value("NAME", "--subprotocol", "-s"), value("'Name: value'", "--header", "-H"), value("USER:PASS or @FILE", "--auth"),
         value("TOKEN or @FILE", "--bearer"), value("ORIGIN", "--origin", "-o"), value("HOST", "--host"), value("TEXT", "--user-agent"),
-        value("8 or 13", "--protocol", "-p"), value("PARAMS", "--deflate"), flag("--no-deflate"),
+        value("8 or 13", "--protocol", "-p"),
+        flag("--location", "-L"), value("N", "--max-redirects"), value("PARAMS", "--deflate"), flag("--no-deflate"),
 
         flag("-4"), flag("-6"), value("HOST:PORT:ADDR", "--resolve"), value("PATH", "--unix-socket"), value("PROXY", "--proxy"),
         flag("--no-proxy"), value("SECS", "--connect-timeout"), value("SECS", "--close-timeout"), value("SIZE", "--max-message"),

@@ -24,7 +24,7 @@ final class SlashInterpreter {
     /// What made `run` give false is over.
     var onIdle: () -> Void = {}
 
-    private let url: WebSocketURL
+    private var url: WebSocketURL
     private let encoding: InputOptions.Encoding
     private let showsPings: Bool
     private var openedAt: Instant?
@@ -75,7 +75,8 @@ final class SlashInterpreter {
 
     // MARK: Events
 
-    func opened() {
+    func opened(at url: WebSocketURL) {
+        self.url = url
         openedAt = monotonicNow()
         lastRoundTrip = nil
         awaited = []

@@ -47,7 +47,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         queue = DispatchQueue(label: "wsline.connection")
         output = OutputDescriptor(STDOUT_FILENO, queue: queue)
         presenter = try MessagePresenter(
-            configuration.output, url: url, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics)
+            configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics)
     }
 
     /// Runs until the process exits.
@@ -64,14 +64,14 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func opened(_ socket: WebSocket) {
         socket.stream(.binary, presenter.streamsBinary)
-        presenter.opened(socket, into: &output.buffer)
+        presenter.opened(socket, at: session.url, into: &output.buffer)
         idleSince = .now()
         if !configuration.input.execute.isEmpty {
             execute(on: socket)
         } else if !configuration.echo {
             input.attach(socket)
             events.attached(to: socket)
-            commands.opened()
+            commands.opened(at: session.url)
             resumeInput()
         }
         if let earlyFailure { outputFailed(earlyFailure) }

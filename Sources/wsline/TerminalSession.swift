@@ -66,7 +66,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         console = Diagnostics(output, level: .normal, isTerminal: true) { printer.enqueue($0) }
         if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { printer.enqueue($0) } }
         let style = Style(noColorOption: output.noColor, environment: environmentVariables(), isTerminal: true)
-        presenter = try MessagePresenter(output, url: url, isTerminal: true, style: style, diagnostics: console)
+        presenter = try MessagePresenter(output, isTerminal: true, style: style, diagnostics: console)
     }
 
     // MARK: The main thread
@@ -162,10 +162,10 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     func opened(_ socket: WebSocket) {
         socket.stream(.binary, presenter.streamsBinary)
-        presenter.opened(socket, into: &pending)
+        presenter.opened(socket, at: session.url, into: &pending)
         if !configuration.output.quiet, !configuration.output.isJSON { console.notice("Connected (press CTRL+C to quit)") }
         flush()
-        commands.opened()
+        commands.opened(at: session.url)
         if !hasOpened { begun.signal() }
         hasOpened = true
         isConnected = true

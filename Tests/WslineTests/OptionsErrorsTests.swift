@@ -17,8 +17,6 @@ struct OptionsErrorsTests {
             (["-nz"], "unknown option \"-z\": see wsline --help"),
             (["--=x"], "unknown option \"--\": see wsline --help"),
             (["--a\u{1b}[2J"], "unknown option \"--a\\x1b[2J\": see wsline --help"),
-            (["-L"], "unknown option \"-L\": redirects aren't followed, give the URL that they lead to"),
-            (["--location"], "unknown option \"--location\": redirects aren't followed, give the URL that they lead to"),
             (["-u", "a:b"], "unknown option \"-u\": use --auth USER:PASS"),
             (["--cacert=f"], "unknown option \"--cacert\": use --ca FILE"),
             (["--max-time", "1"], "unknown option \"--max-time\": use --timeout SECS"),

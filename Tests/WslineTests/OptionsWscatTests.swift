@@ -48,12 +48,12 @@ struct OptionsWscatTests {
         #expect(configuration.output.showsPings && configuration.output.noColor)
     }
 
-    @Test(
-        "What wscat has and wsline has not is told",
-        arguments: ["-L", "--location", "--max-redirects"])
-    func redirects(option: String) {
-        #expect(
-            refusal(["-c", "ws://localhost", option])
-                == "unknown option \"\(option)\": redirects aren't followed, give the URL that they lead to")
+    @Test("Redirects are followed with -L, ten unless --max-redirects says otherwise, and else none")
+    func redirects() throws {
+        #expect(try connecting().connection.redirects == 0)
+        #expect(try connecting("-L").connection.redirects == 10)
+        #expect(try connecting("--location", "--max-redirects", "3").connection.redirects == 3)
+        #expect(try connecting("--max-redirects", "3").connection.redirects == 0)
+        #expect(refusal(["-L", "--max-redirects", "x", "ws://h"]) == "--max-redirects \"x\" is no count: give a whole number from 1")
     }
 }

@@ -45,7 +45,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         terminal = isTerminal && isatty(STDIN_FILENO) == 1 ? ListenTerminal(configuration, diagnostics: diagnostics, queue: queue) : nil
         output = terminal ?? OutputDescriptor(STDOUT_FILENO, queue: queue)
         presenter = try MessagePresenter(
-            configuration.output, url: nil, isTerminal: isTerminal, style: terminal?.style, diagnostics: diagnostics)
+            configuration.output, isTerminal: isTerminal, style: terminal?.style, diagnostics: diagnostics)
     }
 
     /// Runs until the process exits.

@@ -16,7 +16,6 @@ struct MessagePresenter {
     private var events: JSONEvents?
     private var saving: SaveQueue?
     private var scratch: [UInt8] = []
-    private let url: WebSocketURL?
     /// Whose events these are; only while listening.
     var client: Int?
 
@@ -24,11 +23,10 @@ struct MessagePresenter {
     ///   - isTerminal: whether the output is a terminal, whose escapes are filtered.
     ///   - style: how a conversation marks what comes in; nil for payloads alone.
     init(
-        _ options: OutputOptions, url: WebSocketURL?, isTerminal: Bool, style: Style? = nil, diagnostics: Diagnostics
+        _ options: OutputOptions, isTerminal: Bool, style: Style? = nil, diagnostics: Diagnostics
     ) throws(FileError) {
         self.options = options
         self.diagnostics = diagnostics
-        self.url = url
         binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
         filters = isTerminal && !options.allowEscapes
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
@@ -121,8 +119,8 @@ struct MessagePresenter {
 
     // MARK: Other events
 
-    mutating func opened(_ socket: WebSocket, into output: inout [UInt8]) {
-        guard let url, let response = socket.handshakeResult?.response else { return }
+    mutating func opened(_ socket: WebSocket, at url: WebSocketURL, into output: inout [UInt8]) {
+        guard let response = socket.handshakeResult?.response else { return }
         events?.open(
             .init(.in, client: client), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: response.headers,
             to: &output)
