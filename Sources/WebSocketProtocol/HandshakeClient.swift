@@ -59,11 +59,13 @@ public struct ClientHandshake: Sendable {
     let subprotocols: [String]
     let extensionOffers: [WebSocketExtension]
     let expectedAccept: String
+    private let version: HandshakeVersion
 
     public init(url: WebSocketURL, key: HandshakeKey, options: Options = Options()) throws(OptionsError) {
         try Self.check(options)
         guard let accept = key.acceptValue else { throw .sha1Unavailable }
         expectedAccept = accept
+        version = options.version
         subprotocols = options.subprotocols
         extensionOffers = options.extensionOffers
         let headers = try Self.headers(url: url, key: key, options: options)
@@ -137,7 +139,7 @@ extension ClientHandshake {
     /// Holds the response against every MUST of RFC 6455, section 4.1, in that section's order. Interim responses
     /// (``HTTPResponseHead/isInterim``) are the caller's to pass over.
     public func check(_ response: HTTPResponseHead) throws(HandshakeError) -> HandshakeResult {
-        guard response.status == 101 else { throw .status(response) }
+        guard response.status == 101 else { throw .status(response, version) }
         guard response.version >= .http1_1 else { throw .httpVersion(response.version) }
         let headers = response.headers
         try checkUpgrade(headers)

@@ -1,7 +1,7 @@
 /// Why a server's response completes no handshake. ``description`` is the verdict in one line, ``hint`` what to try.
 public enum HandshakeError: Error, Hashable, Sendable {
-    /// Anything but 101.
-    case status(HTTPResponseHead)
+    /// Anything but 101, in answer to a request of this version.
+    case status(HTTPResponseHead, HandshakeVersion)
     case httpVersion(HTTPVersion)
     case missing(field: String, expected: String)
     case wrong(field: String, value: String, expected: String)
@@ -17,7 +17,7 @@ public enum HandshakeError: Error, Hashable, Sendable {
 extension HandshakeError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .status(let response): "HTTP \(response.status): \(HandshakeRefusal(response).reason)"
+        case .status(let response, let version): "HTTP \(response.status): \(HandshakeRefusal(response, version).reason)"
         case .httpVersion(let version): "the server answered in \(version), expected HTTP/1.1"
         case .missing(let field, let expected): "\(field) is missing, expected \(expected)"
         case .wrong(let field, let value, let expected): "\(field) is \(value.isEmpty ? "empty" : value.quoted), expected \(expected)"
@@ -35,7 +35,7 @@ extension HandshakeError: CustomStringConvertible {
     /// What to try, if there is something to try.
     public var hint: String? {
         switch self {
-        case .status(let response): HandshakeRefusal(response).hint
+        case .status(let response, let version): HandshakeRefusal(response, version).hint
         case .subprotocolNotOffered(let name, _) where name.isHTTPToken: "try -s \(name)"
         case .deflate: "try --no-deflate"
         default: nil
@@ -48,7 +48,7 @@ private struct HandshakeRefusal {
     let reason: String
     let hint: String?
 
-    init(_ response: HTTPResponseHead) {
+    init(_ response: HTTPResponseHead, _ version: HandshakeVersion) {
         let headers = response.headers
         let standing = response.reason.isEmpty ? "the server refused the handshake" : response.reason.escaped
         switch response.status {
@@ -64,7 +64,7 @@ private struct HandshakeRefusal {
             hint = "check the path: there may be no WebSocket here"
         case 400:
             reason = standing
-            hint = Self.versionHint(headers) ?? "the server may demand a subprotocol (-s) or an origin (-o)"
+            hint = Self.versionHint(headers, version) ?? "the server may demand a subprotocol (-s) or an origin (-o)"
         case 403:
             reason = standing
             hint = "the server may check the origin (-o) or want credentials (--auth, --bearer)"
@@ -76,7 +76,7 @@ private struct HandshakeRefusal {
             hint = "try --proxy http://user:pass@host:port"
         case 426:
             reason = "the server wants another protocol" + Self.wanted(headers)
-            hint = Self.versionHint(headers)
+            hint = Self.versionHint(headers, version)
         case 429, 503:
             reason = standing
             hint = headers["Retry-After"].map { "the server asks to wait: Retry-After \($0.quoted)" }
@@ -109,10 +109,11 @@ private struct HandshakeRefusal {
         return headers[HandshakeField.upgrade].map { ": Upgrade \($0.quoted)" } ?? ""
     }
 
-    /// A server that doesn't speak the version lists those it does (RFC 6455, section 4.4).
-    private static func versionHint(_ headers: HTTPHeaders) -> String? {
+    /// A server that doesn't speak the version lists those it does (RFC 6455, section 4.4), or should; few speak the draft's.
+    private static func versionHint(_ headers: HTTPHeaders, _ version: HandshakeVersion) -> String? {
         let versions = headers.values(of: HandshakeField.version).flatMap(\.listElements)
         let spoken = HandshakeVersion.allCases.map { String($0.rawValue) }.filter(versions.contains)
-        return spoken.isEmpty ? nil : "try " + spoken.reversed().map { "-p \($0)" }.joined(separator: " or ")
+        if spoken.isEmpty { return version == .draft8 ? "few servers speak version 8: try -p 13" : nil }
+        return "try " + spoken.reversed().map { "-p \($0)" }.joined(separator: " or ")
     }
 }

@@ -120,7 +120,7 @@ public final class Listener: @unchecked Sendable {
         }
         pauseTimer.schedule(deadline: .now() + Self.pause)
         pauseTimer.resume()
-        queue.async { [self] in updateWatches() }
+        Poller.later(on: queue) { [self] in updateWatches() }
     }
 
     /// Stops listening, and removes the UNIX socket's file if it is still ours. Connections go on. May be repeated.
@@ -167,7 +167,7 @@ public final class Listener: @unchecked Sendable {
         let connectionQueue = options.connectionQueue()
         let (onEvent, tls, timeout) = (onEvent, options.tls, options.handshakeTimeout)
         let stream = ByteStream(socket, queue: connectionQueue)
-        connectionQueue.async {
+        Poller.later(on: connectionQueue) {
             guard let tls else { return onEvent(.accepted(stream, peer: peer)) }
             secure(stream, tls, peer: peer, timeout: timeout, onEvent)
         }

@@ -229,6 +229,14 @@ import Testing
         #expect(error?.hint == hint)
     }
 
+    @Test("a server that refuses version 8 and doesn't say what it speaks may speak 13", arguments: [400, 426])
+    func oldDraft(status: Int) throws {
+        let handshake = try handshake("ws://h/", .init(version: .draft8))
+        let head = try response(status, "", ["X: y"])
+        let error = #expect(throws: HandshakeError.self) { try handshake.check(head) }
+        #expect(error?.hint == "few servers speak version 8: try -p 13")
+    }
+
     @Test("no verdict lets what the server sent drive the terminal or flood the line")
     func hostile() throws {
         var head = try response(101, "", Self.good)
