@@ -35,8 +35,6 @@ public final class ByteStream: @unchecked Sendable {
     // Invariant: all mutable state is touched on `queue` only, or in deinit, when nobody else can.
 
     public let queue: DispatchQueue
-    /// For a short poll() of the owner's own; valid until ``close()``.
-    public let fileDescriptor: Int32
     /// Called while reading is resumed and there may be something to read. Reading until ``ReadOutcome/wouldBlock`` is best, but not a must:
     /// it's called again for what was left.
     public var onReadable: (() -> Void)?
@@ -58,7 +56,7 @@ public final class ByteStream: @unchecked Sendable {
         case closed
     }
 
-    private let socket: Socket
+    let socket: Socket
     private let watch: DescriptorWatch
     private var tls: TLSSession?
     private var phase = Phase.open
@@ -86,7 +84,6 @@ public final class ByteStream: @unchecked Sendable {
         ignoreBrokenPipeSignal
         socket = lease.socket
         self.queue = queue
-        fileDescriptor = socket.descriptor
         watch = DescriptorWatch(lease, queue: queue)
         socket.setNoDelay()
         watch.onReadable = { [weak self] in self?.socketIsReadable() }

@@ -111,6 +111,18 @@ final class ClientSession: @unchecked Sendable {
         }
     }
 
+    /// Does what this machine's files may refuse: that is told to `voice`, and ends the run. Gives whether all went well.
+    func saves(telling voice: Diagnostics, _ body: () throws(FileError) -> Void) -> Bool {
+        do throws(FileError) {
+            try body()
+            return true
+        } catch {
+            voice.error(error.description)
+            finish(error.exitStatus)
+            return false
+        }
+    }
+
     /// Ends the process's run with no more waiting.
     func exitNow() { exit(verdict ?? .failure) }
 

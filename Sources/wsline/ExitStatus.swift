@@ -65,6 +65,9 @@ extension ExitStatus {
         }
     }
 
+    /// What a run ends with that SIGINT, SIGTERM or SIGHUP ended.
+    init(signal: Int32) { self = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp }
+
     /// What a connection's end says, where no error came before it.
     init(_ closure: Closure) {
         if let failure = closure.failure {

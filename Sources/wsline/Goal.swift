@@ -9,7 +9,10 @@ struct Goal {
     init(_ stop: StopOptions) { self.stop = stop }
 
     /// Whether something is awaited that has not come.
-    var isOpen: Bool { stop.hasGoal && !isReached }
+    private var isOpen: Bool { stop.hasGoal && !isReached }
+
+    /// What to say where the connection ends before it.
+    var missed: String? { isOpen ? "the connection was closed before what was awaited came" : nil }
 
     /// Takes note of a message; true for the one that was awaited.
     mutating func takes(_ kind: MessageKind, _ payload: RawSpan) -> Bool {

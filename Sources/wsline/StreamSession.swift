@@ -92,7 +92,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !goal.isReached else { return }
-        guard saves({ (presenter) throws(FileError) in try presenter.append(part) }) else { return }
+        guard session.saves(telling: diagnostics, { () throws(FileError) in try presenter.append(part) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -113,20 +113,8 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func batchEnded() {
         if configuration.stop.idle != nil { idleSince = .now() }
-        _ = saves { (presenter) throws(FileError) in try presenter.endBatch() }
+        _ = session.saves(telling: diagnostics) { () throws(FileError) in try presenter.endBatch() }
         flush()
-    }
-
-    /// Whether what is done about the files goes well; if not, that ends the run.
-    private func saves(_ body: (inout MessagePresenter) throws(FileError) -> Void) -> Bool {
-        do throws(FileError) {
-            try body(&presenter)
-            return true
-        } catch {
-            diagnostics.error(error.description)
-            session.finish(error.exitStatus)
-            return false
-        }
     }
 
     func drained() {
@@ -150,9 +138,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         if ExitStatus(closure) == .success { hint() }
     }
 
-    var missed: String? {
-        goal.isOpen ? "the connection was closed before what was awaited came" : nil
-    }
+    var missed: String? { goal.missed }
 
     /// Who pipes a question in and sees no answer has most likely left before it came.
     private func hint() {
@@ -317,7 +303,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private static let patience = 1.0
 
     private func interrupted(_ signal: Int32) {
-        let status: ExitStatus = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp
+        let status = ExitStatus(signal: signal)
         if session.isEnding { status.leave() }
         input.cancel()
         session.finish(status, code: .goingAway, within: Self.patience)

@@ -65,7 +65,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         let printer = printer
         console = Diagnostics(output, level: .normal, isTerminal: true) { printer.enqueue($0) }
         if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { printer.enqueue($0) } }
-        let style = Style(noColorOption: output.noColor, environment: environmentVariables(), isTerminal: true)
+        let style = Style(noColorOption: output.noColor, environment: environmentVariables, isTerminal: true)
         presenter = try MessagePresenter(output, isTerminal: true, style: style, diagnostics: console)
     }
 
@@ -99,7 +99,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     }
 
     private func makeEditor() throws -> LineEditor {
-        let environment = environmentVariables()
+        let environment = environmentVariables
         let style = Style(noColorOption: configuration.output.noColor, environment: environment, isTerminal: true)
         var editing = LineEditor.Configuration(prompt: Prompt("> ", style: style), environment: environment)
         editing.complete = CommandCompletion.complete
@@ -158,7 +158,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     // MARK: Events
 
-    var missed: String? { goal.isOpen ? "the connection was closed before what was awaited came" : nil }
+    var missed: String? { goal.missed }
 
     func opened(_ socket: WebSocket) {
         socket.stream(.binary, presenter.streamsBinary)
@@ -180,7 +180,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !goal.isReached else { return }
-        guard saves({ (presenter) throws(FileError) in try presenter.append(part) }) else { return }
+        guard session.saves(telling: console, { () throws(FileError) in try presenter.append(part) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -198,20 +198,8 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     }
 
     func batchEnded() {
-        _ = saves { (presenter) throws(FileError) in try presenter.endBatch() }
+        _ = session.saves(telling: console) { () throws(FileError) in try presenter.endBatch() }
         flush()
-    }
-
-    /// Whether what is done about the files goes well; if not, that ends the run.
-    private func saves(_ body: (inout MessagePresenter) throws(FileError) -> Void) -> Bool {
-        do throws(FileError) {
-            try body(&presenter)
-            return true
-        } catch {
-            console.error(error.description)
-            session.finish(error.exitStatus)
-            return false
-        }
     }
 
     func drained() {
@@ -303,7 +291,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     }
 
     private func interrupted(_ signal: Int32) {
-        let status: ExitStatus = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp
+        let status = ExitStatus(signal: signal)
         guard !session.isEnding else {
             session.finish(status)
             return session.exitNow()

@@ -14,7 +14,7 @@ import WebSocketTransport
 enum Wsline {
     static func main() {
         do throws(UsageFailure) {
-            switch try parseCommandLine(Array(CommandLine.arguments.dropFirst()), environment: environmentVariables()) {
+            switch try parseCommandLine(Array(CommandLine.arguments.dropFirst()), environment: environmentVariables) {
             case .text(let text): Diagnostics.write(Array(text.utf8), to: STDOUT_FILENO)
             case .run(let configuration): run(configuration)
             }
@@ -78,7 +78,7 @@ extension Diagnostics {
         _ options: OutputOptions, level: Level? = nil, isTerminal: Bool,
         write: @escaping Sink = { Diagnostics.write($0, to: STDERR_FILENO) }
     ) {
-        let style = Style(noColorOption: options.noColor, environment: environmentVariables(), isTerminal: isTerminal)
+        let style = Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
         let filters = isTerminal && !options.allowEscapes
         self.init(
             level: level ?? Level(options), filter: { filters ? EscapeFilter.filter($0) : $0 }, style: { style.apply(Style.Role($0), $1) },
@@ -99,7 +99,8 @@ extension Style.Role {
     }
 }
 
-func environmentVariables() -> [String: String] {
+/// The environment that the program was started in; read once, at its first use.
+let environmentVariables: [String: String] = {
     var variables: [String: String] = [:]
     var entry = environ
     while let text = entry.pointee {
@@ -108,4 +109,4 @@ func environmentVariables() -> [String: String] {
         entry += 1
     }
     return variables
-}
+}()

@@ -188,7 +188,7 @@ import Testing
     func truncation() async throws {
         let pair = try await Self.pair(tls: true)
         await pair.server.send("the first half")
-        await pair.server.queue.run { Socket(descriptor: pair.server.fileDescriptor).shutdownWrite() }
+        await pair.server.queue.run { pair.server.socket.shutdownWrite() }
         let got = await pair.client.collect()
         #expect(got.text == "the first half")
         #expect(got.failure?.kind == .truncated)

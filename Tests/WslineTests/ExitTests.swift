@@ -290,9 +290,5 @@ extension ProgramTests {
         private func closing(_ code: CloseCode?, reason: String = "") throws -> TestServer {
             try TestServer { afterOpening($0) { try? $0.close(code, reason: reason) } }
         }
-
-        private func context(_ certificate: Certificate) throws -> TLSContext {
-            try TLSContext.server(.init(identity: TLSIdentity(certificateFile: certificate.certificateFile, keyFile: certificate.keyFile)))
-        }
     }
 }

@@ -35,12 +35,7 @@ extension ProgramTests {
             }
             let program = try start([server.url], output: .unread)
             program.closeInput()
-            try settle(program)
-            let blocked = try #require(program.peakMemory)
-            #expect(blocked < Self.bound, "\(blocked >> 10) KiB")
-            program.send(signal: SIGTERM)
-            let result = try finish(program)
-            #expect(result.status == 143 && result.duration < 3)
+            try expectBounded(program, until: SIGTERM, status: 143)
             #expect(try sent.first(1)[0] < 8192, "the server had to wait")
         }
 
@@ -52,12 +47,7 @@ extension ProgramTests {
             }
             let program = try start(["--no-deflate", server.url])
             program.writeForever(Array((String(repeating: "y", count: 4095) + "\n").utf8))
-            try settle(program)
-            let peak = try #require(program.peakMemory)
-            #expect(peak < Self.bound, "\(peak >> 10) KiB")
-            program.send(signal: SIGINT)
-            let result = try finish(program)
-            #expect(result.status == 130 && result.duration < 3)
+            try expectBounded(program, until: SIGINT, status: 130)
             server.stop()
         }
 
@@ -95,6 +85,16 @@ extension ProgramTests {
             let result = try finish(program)
             #expect(result.status == 0, "\(result.errors)")
             #expect(result.bytes.count == 64 * ((1 << 16) + 1))
+        }
+
+        /// Once the program's memory grows no more it is bounded, and a signal ends the program soon.
+        private func expectBounded(_ program: RunningProcess, until signal: Int32, status: Int32) throws {
+            try settle(program)
+            let peak = try #require(program.peakMemory)
+            #expect(peak < Self.bound, "\(peak >> 10) KiB")
+            program.send(signal: signal)
+            let result = try finish(program)
+            #expect(result.status == status && result.duration < 3)
         }
 
         /// Waits until the program's memory has not grown for half a second.

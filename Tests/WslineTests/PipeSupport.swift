@@ -216,3 +216,8 @@ extension LoopbackServer.Connection {
     /// An unmasked frame of at most 125 bytes.
     func sendFrame(_ opcode: UInt8, _ payload: [UInt8] = []) throws { try send([0x80 | opcode, UInt8(payload.count)] + payload) }
 }
+
+/// What a server with this certificate speaks TLS with.
+func context(_ certificate: Certificate) throws -> TLSContext {
+    try TLSContext.server(.init(identity: TLSIdentity(certificateFile: certificate.certificateFile, keyFile: certificate.keyFile)))
+}

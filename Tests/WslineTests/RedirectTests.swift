@@ -75,13 +75,11 @@ extension ProgramTests {
             let plain = try TestServer.echo()
             let directory = try TemporaryDirectory()
             let certificate = try Certificate.localhost(issuer: try Certificate.authority(in: directory), in: directory)
-            let identity = TLSIdentity(certificateFile: certificate.certificateFile, keyFile: certificate.keyFile)
-            let context = try TLSContext.server(TLSContext.ServerOptions(identity: identity))
             for (location, why) in [
                 (plain.url, "\(plain.url) is not encrypted, as this connection is: give that URL if it is what you want"),
                 ("file:///etc/passwd", ""),
             ] {
-                let server = try server(tls: context) { _ in (302, location) }
+                let server = try server(tls: try context(certificate)) { _ in (302, location) }
                 let result = try run(["-L", "-k", "wss://127.0.0.1:\(server.port)/"])
                 #expect(result.status == 6)
                 #expect(result.errors.contains("wsline: can't follow the server's redirect: \(why)"), "\(result.errors)")

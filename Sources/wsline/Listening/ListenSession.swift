@@ -249,11 +249,6 @@ final class ServerEnding: @unchecked Sendable {
     }
 }
 
-extension ExitStatus {
-    /// What a run ends with that SIGINT, SIGTERM or SIGHUP ended.
-    init(signal: Int32) { self = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp }
-}
-
 extension Diagnostics {
     /// Tells where a listener can be reached; gives the first of the URLs.
     func tellListening(on addresses: [SocketAddress], isSecure: Bool) -> WebSocketURL? {

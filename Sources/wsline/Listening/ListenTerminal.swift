@@ -37,7 +37,7 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
 
     /// Nil where no line can be edited: then the listener does as in a pipe.
     init?(_ configuration: Configuration, diagnostics: Diagnostics, queue: DispatchQueue) {
-        let environment = environmentVariables()
+        let environment = environmentVariables
         style = Style(noColorOption: configuration.output.noColor, environment: environment, isTerminal: true)
         self.queue = queue
         self.diagnostics = diagnostics

@@ -103,7 +103,7 @@ struct MessagePresenter {
     }
 
     /// A piece of a binary message goes to its file.
-    mutating func append(_ part: MessagePart) throws(FileError) {
+    func append(_ part: MessagePart) throws(FileError) {
         switch part {
         case .began: break
         case .bytes(_, let bytes): try saving?.append(bytes)
@@ -112,10 +112,10 @@ struct MessagePresenter {
     }
 
     /// No more comes for now: what was gathered for files is written.
-    mutating func endBatch() throws(FileError) { try saving?.flush() }
+    func endBatch() throws(FileError) { try saving?.flush() }
 
     /// The connection ended within a message: no half of it stays.
-    mutating func abandonPart() { saving?.abandon() }
+    func abandonPart() { saving?.abandon() }
 
     // MARK: Other events
 
