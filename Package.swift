@@ -21,9 +21,6 @@ let package = Package(
         .library(name: "WebSocketProtocol", targets: ["WebSocketProtocol"]),
         .library(name: "WebSocketTransport", targets: ["WebSocketTransport"]),
     ],
-    dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
-    ],
     targets: [
         .systemLibrary(
             name: "CLibEdit", pkgConfig: pkgConfig("libedit"),
@@ -43,10 +40,7 @@ let package = Package(
         .target(name: "LineTerminal", dependencies: ["CLibEdit"], swiftSettings: strict),
         .executableTarget(
             name: "wsline",
-            dependencies: [
-                "LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CZlib",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            dependencies: ["LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CZlib"],
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["WebSocketProtocol"], path: "Tests/TestSupport",

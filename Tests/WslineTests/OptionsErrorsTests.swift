@@ -8,7 +8,7 @@ struct OptionsErrorsTests {
         "An unknown option is quoted without its value, with what was likely meant",
         arguments: [
             (["--subprotcol", "x"], "unknown option \"--subprotcol\": did you mean --subprotocol?"),
-            (["--sub=secret"], "unknown option \"--sub\": did you mean --subprotocol?"),
+            (["--subprotcol=secret"], "unknown option \"--subprotcol\": did you mean --subprotocol?"),
             (["--tiemout", "1"], "unknown option \"--tiemout\": did you mean --timeout?"),
             (["-json"], "unknown option \"-json\": did you mean --json?"),
             (["-subprotocol", "x"], "unknown option \"-subprotocol\": did you mean --subprotocol?"),
@@ -32,7 +32,7 @@ struct OptionsErrorsTests {
             (["ws://h", "--header"], "--header has no value: give 'Name: value' after it"),
             (["ws://h", "-nw"], "-w has no value: give SECS after it"),
             (["ws://h", "--json=yes"], "--json takes no value, and has \"yes\""),
-            (["ws://h", "--reconnect="], "--reconnect= has no value behind it: give a number, or leave out the ="),
+            (["ws://h", "--reconnect="], "--reconnect= has no value after it: give a number, or leave out the ="),
         ])
     func values(arguments: [String], message: String) {
         #expect(refusal(arguments) == message)
@@ -67,22 +67,25 @@ struct OptionsErrorsTests {
     @Test(
         "A value that can't stand is quoted, and what can is named",
         arguments: [
-            (["--max-message", "12Q"], "--max-message \"12Q\" is no size: give bytes, or a number with K, M or G"),
-            (["--split", "lines"], "--split \"lines\" is none of line, nul, whole or a size such as 4096 or 64K"),
-            (["-w", "-2"], "--wait \"-2\" is no number of seconds: give one such as 5 or 0.25, or -1 to wait until the server closes"),
-            (["--idle", "-1"], "--idle \"-1\" is no number of seconds: give one such as 5 or 0.25"),
-            (["--timeout", "nan"], "--timeout \"nan\" is no number of seconds: give one such as 5 or 0.25"),
+            (["--max-message", "12Q"], "--max-message \"12Q\" is not a valid size: give bytes, or a number with K, M or G"),
+            (["--split", "lines"], "--split \"lines\" must be one of line, nul, whole or a size such as 4096 or 64K"),
+            (
+                ["-w", "-2"],
+                "-w \"-2\" is not a valid number of seconds: give one such as 5 or 0.25, or -1 to wait until the server closes"
+            ),
+            (["--idle", "-1"], "--idle \"-1\" is not a valid number of seconds: give one such as 5 or 0.25"),
+            (["--timeout", "nan"], "--timeout \"nan\" is not a valid number of seconds: give one such as 5 or 0.25"),
             (["--timeout", "0"], "--timeout \"0\" is too short: give at least 0.001 seconds"),
             (["--ping-interval", "0.0001"], "--ping-interval \"0.0001\" is too short: give at least 0.001 seconds"),
-            (["--count", "0"], "--count \"0\" is no count: give a whole number from 1"),
-            (["--reconnect=x"], "--reconnect \"x\" is no count: give a whole number from 1"),
-            (["--reconnect", "0"], "--reconnect \"0\" is no count: give a whole number from 1"),
-            (["--expect-close", "999"], "--expect-close \"999\" is no close code: give 1000 to 4999"),
-            (["--until", "a("], "--until \"a(\" is no regular expression: expected ')'"),
-            (["--send-as", "json"], "--send-as \"json\" is none of text, binary, hex or base64"),
-            (["--binary-as", "x"], "--binary-as \"x\" is none of dump, hex, base64, raw or size"),
-            (["--tls-min", "1.1"], "--tls-min \"1.1\" is none of 1.2 or 1.3"),
-            (["-p", "chat"], "--protocol \"chat\" is no version: give 8 or 13, and use -s to name a subprotocol"),
+            (["--count", "0"], "--count \"0\" is not a valid count: give a whole number from 1"),
+            (["--reconnect=x"], "--reconnect \"x\" is not a valid count: give a whole number from 1"),
+            (["--reconnect", "0"], "--reconnect \"0\" is not a valid count: give a whole number from 1"),
+            (["--expect-close", "999"], "--expect-close \"999\" is not a valid close code: give 1000 to 4999"),
+            (["--until", "a("], "--until \"a(\" is not a valid regular expression: expected ')'"),
+            (["--send-as", "json"], "--send-as \"json\" must be one of text, binary, hex or base64"),
+            (["--binary-as", "x"], "--binary-as \"x\" must be one of dump, hex, base64, raw or size"),
+            (["--tls-min", "1.1"], "--tls-min \"1.1\" must be one of 1.2 or 1.3"),
+            (["-p", "chat"], "-p \"chat\" is not a valid version: give 8 or 13, and use -s to name a subprotocol"),
             (["-s", "a b"], "the subprotocol \"a b\" is no token: letters, digits and any of !#$%&'*+-.^_`|~ may be in it"),
             (["-s", "a", "-s", "a"], "the subprotocol \"a\" is given twice"),
             (["-H", "Name"], "the header \"Name\" has no colon: write it as 'Name: value', or 'Name:' for an empty value"),
@@ -107,9 +110,9 @@ struct OptionsErrorsTests {
             (["-0", "--split", "line"], "-0 and --split line contradict each other: give one of them"),
             (["-4", "-6"], "-4 and -6 contradict each other: give one of them"),
             (["-t", "-b"], "-t and -b contradict each other: give one of them"),
-            (["-t", "--send-as", "hex"], "--send-as hex and -t contradict each other: give one of them"),
+            (["-t", "--send-as", "hex"], "-t and --send-as hex contradict each other: give one of them"),
             (["-v", "-q"], "-v and -q contradict each other: give one of them"),
-            (["-1", "--count", "2"], "-1 and --count contradict each other: give one of them"),
+            (["-1", "--count", "2"], "-1 and --count 2 contradict each other: give one of them"),
             (["-w", "-1", "--idle", "3"], "-w -1 and --idle contradict each other: give one of them"),
             (["--auth", "a:b", "--bearer", "c"], "--auth and --bearer contradict each other: give one of them"),
             (["--deflate", "level=1", "--no-deflate"], "--deflate and --no-deflate contradict each other: give one of them"),
@@ -117,8 +120,8 @@ struct OptionsErrorsTests {
             (["--history", "h", "--no-history"], "--history and --no-history contradict each other: give one of them"),
             (["--json", "--binary-as", "hex"], "--json and --binary-as can't go together: in JSON, binary messages are base64"),
             (["-x", "a", "--json-input"], "-x and --json-input can't go together: with -x the input isn't read"),
-            (["-0", "--json-input"], "-0 and --json-input can't go together: each line of JSON says itself what it is"),
-            (["-b", "--json-input"], "-b and --json-input can't go together: each line of JSON says itself what it is"),
+            (["-0", "--json-input"], "--json-input and -0 can't go together: each line of JSON says itself what it is"),
+            (["-b", "--json-input"], "--json-input and -b can't go together: each line of JSON says itself what it is"),
             (["--key", "k"], "--key without --cert: give the key's certificate too"),
             (["--passphrase", "p"], "--passphrase without --cert: give the certificate whose key it unlocks"),
             (["--ping-timeout", "1"], "--ping-timeout without --ping-interval: no ping would be sent to wait for"),
@@ -137,11 +140,32 @@ struct OptionsErrorsTests {
         #expect(refusal(["-l", "8080"] + arguments) == "\(name) can't go with -l: it is for connecting")
     }
 
+    @Test(
+        "An option that would have no effect is refused, and the message says why",
+        arguments: [
+            (["-l", "8080", "--slash"], "--slash can't go with -l: it is for connecting"),
+            (["-l", "8080", "-L"], "-L can't go with -l: it is for connecting"),
+            (["-l", "8080", "--json-input"], "--json-input can't go with -l: it is for connecting"),
+            (
+                ["-l", "8080", "--echo", "--save", "d"],
+                "--save can't go with -l --echo: an echo server neither reads input nor shows messages"
+            ),
+            (["--demo", "--proxy", "h"], "--proxy can't go with --demo: its server is inside this process"),
+            (["--split", "nul", "-x", "a", "ws://h"], "--split and -x can't go together: with -x the input isn't read"),
+            (["--slash", "--echo", "ws://h"], "--slash and --echo can't go together: with --echo the input isn't read"),
+            (["-T", "--json", "ws://h"], "--json and -T can't go together: in JSON, each event has its time"),
+            (["-q", "-P", "ws://h"], "-P and -q can't go together: -q shows errors only"),
+            (["--max-redirects", "2", "ws://h"], "--max-redirects without --location: no redirect is followed without it"),
+        ])
+    func withoutEffect(arguments: [String], message: String) {
+        #expect(refusal(arguments) == message)
+    }
+
     @Test("Client certificates are demanded over TLS alone")
     func listeningWithoutCertificate() {
         #expect(
             refusal(["-l", "8080", "--ca", "a"])
-                == "-l with --ca without --cert: clients show certificates over TLS only, so give the server's own too")
+                == "--ca without --cert: clients show certificates over TLS only, so give the server's own too")
     }
 
     @Test(

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import WebSocketProtocol
 import WebSocketTransport
@@ -94,8 +95,9 @@ struct OptionsTests {
     func flags() throws {
         let none = try connecting()
         #expect(!none.output.isJSON && !none.input.isJSON && !none.input.slash && !none.echo)
-        let all = try connecting("--json", "--json-input", "--echo")
-        #expect(all.output.isJSON && all.input.isJSON && all.echo)
+        let json = try connecting("--json", "--json-input")
+        #expect(json.output.isJSON && json.input.isJSON)
+        #expect(try connecting("--echo").echo)
         #expect(try connecting("--slash").input.slash)
     }
 
@@ -148,6 +150,11 @@ struct OptionsTests {
         #expect(text.hasPrefix("wsline: a line to your WebSocket server."))
     }
 
+    private func help(_ arguments: String...) throws -> String {
+        guard case .text(let text) = try parseCommandLine(arguments, environment: [:]) else { throw UsageFailure("no text") }
+        return text
+    }
+
     @Test("The version names the libraries", arguments: ["-V", "--version"])
     func version(argument: String) throws {
         guard case .text(let text) = try parseCommandLine([argument], environment: [:]) else { return #expect(Bool(false)) }
@@ -167,7 +174,7 @@ struct OptionsTests {
         for line in Help.text.split(separator: "\n") where line.hasPrefix("  -") || line.hasPrefix("      --") {
             described.formUnion(line.split { $0 == " " || $0 == "," }.prefix { $0.hasPrefix("-") }.map(String.init))
         }
-        #expect(described == Set(OptionSyntax.all.flatMap(\.spellings)))
+        #expect(described == Set(Option.all.flatMap(\.spellings)))
     }
 
     @Test("Help fits 100 columns")
@@ -175,21 +182,67 @@ struct OptionsTests {
         for line in Help.text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
     }
 
-    @Test("Every option is one that the parser knows")
-    func parserKnowsAll() throws {
-        for option in OptionSyntax.all where ![OptionSyntax.help.spellings, OptionSyntax.version.spellings].contains(option.spellings) {
-            let name = option.spellings[0]
-            if case .none = option.value {
-                _ = try RawOptions.parse([name])
-            } else {
-                _ = try RawOptions.parse([name + "=x"])
+    @Test("Every rule names an option that there is")
+    func rulesNameOptions() {
+        for option in Option.all {
+            for rule in option.rules {
+                let names =
+                    switch rule {
+                    case .contradicts(let name, _, _), .needs(let name, _, _): [name]
+                    case .excludes(let names, _, _): names
+                    }
+                for name in names { #expect(Option.all.contains { $0.name == name }, "\(option.name): \(name)") }
             }
         }
     }
 
+    @Test("What other programs call an option is no spelling of ours")
+    func elsewhere() {
+        for spelling in Option.all.flatMap(\.elsewhere) { #expect(Option.named(spelling) == nil, "\(spelling)") }
+    }
+
+    @Test("A topic's help is about all of its options at length", arguments: OptionGroup.all.map(\.topic))
+    func groupHelp(topic: String) throws {
+        let text = try help("--help", topic)
+        for option in OptionGroup.all.first(where: { $0.topic == topic })?.options ?? [] {
+            #expect(text.contains("\n" + option.spellings[0]), "\(option.name)")
+        }
+    }
+
+    @Test("An option's help names its value, its conflicts and where it has no effect", arguments: ["-x", "--execute", "execute", "x"])
+    func optionHelp(topic: String) throws {
+        let text = try help("--help", topic).split { $0.isWhitespace }.joined(separator: " ")
+        #expect(text.hasPrefix("-x, --execute TEXT Send TEXT once connected"))
+        #expect(text.contains("Not with --json-input: with -x the input isn't read. Not with -l."))
+    }
+
+    @Test("Help about what doesn't exist names the topics")
+    func unknownTopic() {
+        #expect(
+            refusal(["--help", "foo"])
+                == "no help about \"foo\": the topics are calling, session, pipes, binary, connection, tls and seeing, and every option")
+    }
+
+    @Test("A long option may be abbreviated where only one begins so, unless other programs call something else that")
+    func abbreviations() throws {
+        #expect(try connecting("--sub", "a", "--execu=b").connection.handshake.subprotocols == ["a"])
+        #expect(try connecting("--insec").connection.tls.insecure)
+        #expect(refusal(["--no-", "ws://h"])?.hasPrefix("\"--no-\" is ambiguous: it begins --no-history, --no-color, ") == true)
+        #expect(refusal(["--pass", "p", "ws://h"]) == "unknown option \"--pass\": use --passphrase [TEXT]")
+        #expect(refusal(["--max-time", "1", "ws://h"]) == "unknown option \"--max-time\": use --timeout SECS")
+    }
+
+    @Test("Docs/usage.md has every spelling of every option")
+    func usageIsComplete() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let words = Set(
+            String(decoding: try readFile("/\(root)/Docs/usage.md"), as: UTF8.self).split { !($0.isLetter || $0.isNumber || $0 == "-") })
+        #expect(Option.all.flatMap(\.spellings).filter { !words.contains($0[...]) } == [])
+    }
+
     @Test("No spelling is used twice")
     func spellingsAreUnique() {
-        let spellings = OptionSyntax.all.flatMap(\.spellings)
+        let spellings = Option.all.flatMap(\.spellings)
         #expect(spellings.count == Set(spellings).count)
     }
 }

@@ -53,7 +53,9 @@ struct OptionsWscatTests {
         #expect(try connecting().connection.redirects == 0)
         #expect(try connecting("-L").connection.redirects == 10)
         #expect(try connecting("--location", "--max-redirects", "3").connection.redirects == 3)
-        #expect(try connecting("--max-redirects", "3").connection.redirects == 0)
-        #expect(refusal(["-L", "--max-redirects", "x", "ws://h"]) == "--max-redirects \"x\" is no count: give a whole number from 1")
+        #expect(
+            refusal(["--max-redirects", "3", "ws://h"]) == "--max-redirects without --location: no redirect is followed without it")
+        #expect(
+            refusal(["-L", "--max-redirects", "x", "ws://h"]) == "--max-redirects \"x\" is not a valid count: give a whole number from 1")
     }
 }

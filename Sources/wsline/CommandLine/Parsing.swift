@@ -1,6 +1,3 @@
-import ArgumentParser
-import WebSocketProtocol
-
 /// What a command line asks for.
 enum CommandLineResult {
     case run(Configuration)
@@ -24,20 +21,11 @@ struct UsageFailure: Error, Equatable {
 ///
 /// Files named by `--auth @FILE` and `--bearer @FILE` are read. Of the environment, `SSLKEYLOGFILE` is looked at.
 func parseCommandLine(_ arguments: [String], environment: [String: String]) throws(UsageFailure) -> CommandLineResult {
-    switch try OptionScanner.scan(arguments) {
-    case .help: .text(Help.text)
-    case .version: .text(Help.version)
-    case .arguments(let arguments): .run(try ConfigurationBuilder(raw: RawOptions(scanned: arguments), environment: environment).build())
-    }
-}
-
-extension RawOptions {
-    fileprivate init(scanned arguments: [String]) throws(UsageFailure) {
-        do {
-            self = try Self.parse(arguments)
-        } catch {
-            // The scanner lets nothing through that isn't in order; should the two ever differ, one line of it is still an answer.
-            throw UsageFailure(Self.message(for: error).split(separator: "\n").first.map(String.init) ?? "the options can't be read")
-        }
+    switch try Scanner.scan(arguments) {
+    case .help(let topic): return .text(try topic.map(Help.about) ?? Help.text)
+    case .version: return .text(Help.version)
+    case .run(let given):
+        try Rules(given).check()
+        return .run(try Draft(given).configuration(environment: environment))
     }
 }

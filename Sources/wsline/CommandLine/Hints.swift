@@ -1,0 +1,58 @@
+/// What was meant by an option that doesn't exist.
+enum Hints {
+    /// - Parameter spelling: without a value, which may be a secret.
+    static func unknownOption(_ spelling: String) -> UsageFailure {
+        let hint = foreign(spelling) ?? closest(to: spelling).map { "did you mean \($0)?" } ?? "see wsline --help"
+        return UsageFailure("unknown option \(spelling.quoted): \(hint)")
+    }
+
+    /// What to use here for what other programs (curl, websocat, wscat) call so; nil for what none of them has.
+    static func foreign(_ spelling: String) -> String? {
+        if let phrase = phrases[spelling] { return phrase }
+        let option = Option.all.first { $0.elsewhere.contains(spelling) }
+        return option.map { "use \($0.usage($0.spellings[0]))" }
+    }
+
+    /// Where an option's name is not all that has to be said.
+    private static let phrases: [String: String] = {
+        let proxy = "use --proxy socks5h://HOST:PORT"
+        let proxyUser = "put the user in --proxy USER:PASS@HOST:PORT"
+        let headers = "use -v to see the response's headers"
+        let method = "a WebSocket handshake is always a GET"
+        return [
+            "--tlsv1.2": "use --tls-min 1.2", "--tlsv1.3": "use --tls-min 1.3", "--noproxy": "use --no-proxy, or set no_proxy",
+            "--socks5": proxy, "--socks5-hostname": proxy, "-U": proxyUser, "--proxy-user": proxyUser,
+            "-i": headers, "-I": headers, "--include": headers, "-S": "errors are always shown", "--show-error": "errors are always shown",
+            "-X": method, "--request": method, "--compressed": "compression is offered unless --no-deflate is given",
+            "--no-close": "use -w -1 to wait until the server closes", "-a": "use -H 'Name: value', -s NAME or --auth USER:PASS",
+        ]
+    }()
+
+    /// The long option that is a slip or two away, or that what was typed is the beginning of.
+    private static func closest(to spelling: String) -> String? {
+        let typed = spelling.drop { $0 == "-" }
+        guard typed.utf8.count > 1 else { return nil }
+        let names = Option.all.flatMap(\.spellings).filter { $0.hasPrefix("--") }
+        if let exact = names.first(where: { $0.dropFirst(2) == typed }) { return exact }
+        let begun = names.filter { $0.dropFirst(2).hasPrefix(typed) }
+        if begun.count == 1 { return begun.first }
+        let most = typed.utf8.count > 4 ? 2 : 1
+        let near = names.map { (name: $0, distance: slips(Array($0.utf8.dropFirst(2)), Array(typed.utf8))) }
+        return near.filter { $0.distance <= most }.min { $0.distance < $1.distance }?.name
+    }
+
+    /// How many letters were added, left out, mistaken or swapped with their neighbour (optimal string alignment).
+    private static func slips(_ one: [UInt8], _ other: [UInt8]) -> Int {
+        var rows = [Array(0...other.count)]
+        for i in one.indices {
+            var row = [i + 1]
+            for j in other.indices {
+                var best = min(rows[i][j] + (one[i] == other[j] ? 0 : 1), rows[i][j + 1] + 1, row[j] + 1)
+                if i > 0, j > 0, one[i] == other[j - 1], one[i - 1] == other[j] { best = min(best, rows[i - 1][j - 1] + 1) }
+                row.append(best)
+            }
+            rows.append(row)
+        }
+        return rows[one.count][other.count]
+    }
+}

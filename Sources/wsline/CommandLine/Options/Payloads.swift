@@ -1,0 +1,30 @@
+extension OptionGroup {
+    static let payloads = OptionGroup(
+        title: "Text and binary", topic: "binary",
+        options: [
+            .value(
+                "HOW", "--send-as", does: "Send a line as text, binary, or decoded from hex or base64 (text)",
+                details: "What is decoded is sent as binary. It holds for -x and for typed lines as well.", in: .messages
+            ) { $0.input.encoding = try $1.choice() },
+            .flag(
+                "-t", "--text", does: "The same as --send-as text", in: .messages,
+                rules: [.contradicts("--binary"), .contradicts("--send-as", unless: "text")]
+            ) { $0.input.encoding = .text },
+            .flag(
+                "-b", "--binary", does: "The same as --send-as binary", in: .messages, rules: [.contradicts("--send-as", unless: "binary")]
+            ) { $0.input.encoding = .binary },
+            .value(
+                "HOW", "--binary-as", does: "Show binary messages as dump, hex, base64, raw or size",
+                details: "Without it they are a dump on a terminal, and a line of hex in a pipe. raw writes the bytes and nothing else.",
+                in: .messages
+            ) { $0.output.binaryAs = try $1.choice() },
+            .value(
+                "PATH", "--save", does: "Write binary messages to files in the directory PATH, or append them to the file PATH",
+                details: """
+                    A directory, or a path that ends in /, gets 000001.bin and so on, none ever overwritten. Messages are written as they come, so that the disk \
+                    alone bounds their size.
+                    """,
+                in: .messages
+            ) { $0.output.save = try $1.path() },
+        ])
+}

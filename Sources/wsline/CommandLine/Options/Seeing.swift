@@ -1,0 +1,25 @@
+extension OptionGroup {
+    static let seeing = OptionGroup(
+        title: "Seeing what happens", topic: "seeing",
+        options: [
+            .flag(
+                "-v", "--verbose", does: "Show addresses, TLS, headers, timing and the close on stderr",
+                details: "After * is what happens, after > the request's headers and after < the response's. Credentials are shown as ***.",
+                rules: [.contradicts("--quiet")]
+            ) {
+                $0.output.verbosity += 1
+                guard $0.output.verbosity < 2 else { throw UsageFailure("-vv: showing each frame isn't there yet, use -v") }
+            },
+            .flag(
+                "-q", "--quiet", does: "Show errors only", details: "On stderr; what is received is written as ever.",
+                elsewhere: ["--silent"]
+            ) {
+                $0.output.quiet = true
+            },
+            .flag("-T", "--timestamps", does: "Show the time of each message", in: .messages) { $0.output.timestamps = true },
+            .flag(
+                "-P", "--show-ping-pong", does: "Show pings and pongs", in: .messages,
+                rules: [.excludes(["--quiet"], because: "-q shows errors only")]
+            ) { $0.output.showsPings = true },
+        ])
+}

@@ -1,0 +1,41 @@
+import WebSocketProtocol
+
+/// Refuses options that contradict each other, or that would have no effect where they were given.
+struct Rules {
+    private let given: Given
+
+    init(_ given: Given) { self.given = given }
+
+    func check() throws(UsageFailure) {
+        for argument in given.options { for rule in argument.option.rules { try check(rule, of: argument) } }
+        let role = given.role
+        for argument in given.options where !argument.option.roles.isSuperset(of: role) {
+            throw UsageFailure("\(argument.spelling) can't go with \(Self.reason(role, argument.option))")
+        }
+    }
+
+    private func check(_ rule: Rule, of argument: Argument) throws(UsageFailure) {
+        switch rule {
+        case .contradicts(let name, let when, let unless):
+            guard when ?? argument.text == argument.text, let other = given.last(name), other.text != unless else { return }
+            let one = when.map { "\(argument.spelling) \($0)" } ?? argument.spelling
+            let another = unless == nil ? other.spelling : "\(other.spelling) \(other.text.escaped)"
+            throw UsageFailure("\(one) and \(another) contradict each other: give one of them")
+        case .excludes(let names, let unless, let reason):
+            guard let other = names.compactMap(given.last).first(where: { $0.text != unless }) else { return }
+            throw UsageFailure("\(argument.spelling) and \(other.spelling) can't go together: \(reason)")
+        case .needs(let name, let roles, let reason):
+            guard roles.isSuperset(of: given.role), given.last(name) == nil else { return }
+            throw UsageFailure("\(argument.spelling) without \(name): \(reason)")
+        }
+    }
+
+    private static func reason(_ role: Roles, _ option: Option) -> String {
+        switch role {
+        case .demo: "--demo: its server is inside this process"
+        case .echo where option.roles.contains(.listen): "-l --echo: an echo server neither reads input nor shows messages"
+        case .listen, .echo: "-l: it is for connecting"
+        default: "a URL: it is for listening (-l)"
+        }
+    }
+}
