@@ -100,6 +100,7 @@ extension Connection {
     /// Takes the peer's Close frame and answers with its code (section 5.5.1).
     mutating func receiveClose(_ payload: UnsafeRawBufferPointer) throws(ProtocolError) {
         let frame = try CloseFrame(payload)
+        watch?.ended()
         peerClose = frame
         if phase == .open {
             let answer = CloseFrame(code: frame.code)

@@ -61,6 +61,7 @@ extension Connection {
                 return .needsInput
             }
         } catch {
+            watch?.broke(error, UnsafeRawBufferPointer(input.bytes))
             fail(error)
             return .failed
         }
@@ -78,7 +79,7 @@ extension Connection {
     /// The fast path: takes the whole, unfragmented and uncompressed messages that lie at the front of the input, in place, and stops at
     /// anything else, or anything wrong, which is left for `nextFrame` to deal with.
     private mutating func collectMessages() -> Bool {
-        guard case .header = decoding, !assembler.isInMessage else { return false }
+        guard case .header = decoding, !assembler.isInMessage, watch == nil else { return false }
         let bytes = input.bytes
         guard let base = bytes.baseAddress else { return false }
         let isMasked = role == .server
@@ -167,6 +168,7 @@ extension Connection {
             assembler.begin(kind, isCompressed: isCompressed, isStreamed: isStreamed, limit: limit)
             if isStreamed { event = .messageBegan(kind) }
         }
+        watch?.began(header, UnsafeRawBufferPointer(rebasing: input.bytes.prefix(size)), isInflating: assembler.isCompressed)
         // A compressed frame's length says nothing of the message's, but for what zlib can't shrink below.
         if !assembler.isCompressed { try assembler.admit(header.payloadLength) }
         input.consume(size)
@@ -186,6 +188,7 @@ extension Connection {
         if assembler.directCount > 0 {
             let fresh = assembler.takeDirect()
             unmask(fresh, frame, remaining)
+            watch?.received(UnsafeRawBufferPointer(fresh))
             try assembler.check(UnsafeRawBufferPointer(fresh))
             decoding = .payload(frame, remaining: remaining - UInt64(fresh.count), ready: 0)
             return nil
@@ -203,6 +206,7 @@ extension Connection {
             decoding = .payload(frame, remaining: remaining - UInt64(consumed), ready: ready - consumed)
             return event
         }
+        watch?.received(chunk)
         try assembler.check(chunk)
         decoding = .payload(frame, remaining: remaining - UInt64(ready), ready: 0)
         if assembler.isStreamed {
@@ -221,7 +225,10 @@ extension Connection {
 
     private mutating func endFrame(_ frame: DataFrame) throws(ProtocolError) -> Event? {
         decoding = .header
-        guard frame.isFinal else { return nil }
+        guard frame.isFinal else {
+            watch?.ended()
+            return nil
+        }
         if assembler.isCompressed {
             decoding = .tail(position: 0)
             return nil
@@ -232,6 +239,7 @@ extension Connection {
     private mutating func endMessage() throws(ProtocolError) -> Event {
         decoding = .header
         let kind = try assembler.finish()
+        watch?.ended()
         count(received: Int(clamping: assembler.size))
         if assembler.isStreamed { return .messageEnded(kind) }
         batch.append(kind, UnsafeRawBufferPointer(assembler.held.bytes))
@@ -254,6 +262,7 @@ extension Connection {
             guard let step = try inflater?.inflate(rest, into: piece) else { throw .reservedBits(FrameHeader.reserved1) }
             consumed += step.consumed
             let produced = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(piece).prefix(step.produced))
+            watch?.received(produced)
             try assembler.check(produced)
             if assembler.isStreamed {
                 payloadRegion = produced
@@ -292,12 +301,18 @@ extension Connection {
         let payload = UnsafeMutableRawBufferPointer(rebasing: input.bytes[size..<(size + length)])
         if let key = header.maskKey { Masking.apply(key, to: payload) }
         payloadRegion = UnsafeRawBufferPointer(payload)
+        if let watch {
+            watch.began(header, UnsafeRawBufferPointer(rebasing: input.bytes.prefix(size)), isInflating: false)
+            watch.received(payloadRegion)
+        }
         input.consume(size + length)
         switch header.opcode {
         case .ping:
+            watch?.ended()
             answerPing(payloadRegion)
             return .ping
         case .pong:
+            watch?.ended()
             lastRoundTrip = keepAlive.answered(payloadRegion, at: now)
             return .pong
         case .close:

@@ -9,7 +9,7 @@ extension Connection {
         if let compression, payload.count >= compression.threshold, deflater != nil {
             scratch.removeAll()
             try deflater?.deflate(payload, isFinal: true, to: &scratch)
-            appendFrame(Opcode(kind), UnsafeRawBufferPointer(scratch.bytes), reserved: FrameHeader.reserved1)
+            appendFrame(Opcode(kind), UnsafeRawBufferPointer(scratch.bytes), reserved: FrameHeader.reserved1, plain: payload)
             scratch.removeAll(keepingCapacityUpTo: Self.keptCapacity)
         } else {
             appendFrame(Opcode(kind), payload)
@@ -20,7 +20,7 @@ extension Connection {
 
     /// Sends many messages at once; the same as one after the other, for less.
     public mutating func send(_ messages: UnsafeBufferPointer<BorrowedMessage>) throws(UsageError) {
-        guard deflater == nil else {
+        guard deflater == nil, watch == nil else {
             for message in messages { try send(message.kind, message.bytes) }
             return
         }
@@ -52,7 +52,7 @@ extension Connection {
             scratch.removeAll()
             try deflater?.deflate(payload, isFinal: isFinal, to: &scratch)
             let reserved = isFirst ? FrameHeader.reserved1 : 0
-            appendFrame(opcode, UnsafeRawBufferPointer(scratch.bytes), isFinal: isFinal, reserved: reserved)
+            appendFrame(opcode, UnsafeRawBufferPointer(scratch.bytes), isFinal: isFinal, reserved: reserved, plain: payload)
             scratch.removeAll(keepingCapacityUpTo: Self.keptCapacity)
         } else {
             appendFrame(opcode, payload, isFinal: isFinal)
@@ -88,7 +88,8 @@ extension Connection {
 
     @inline(__always)
     mutating func appendFrame(
-        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, isFinal: Bool = true, reserved: UInt8 = 0
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, isFinal: Bool = true, reserved: UInt8 = 0,
+        plain: UnsafeRawBufferPointer? = nil
     ) {
         let header = FrameHeader(
             isFinal: isFinal, reserved: reserved, opcode: opcode, maskKey: role == .client ? masks.next() : nil,
@@ -96,5 +97,6 @@ extension Connection {
         let before = outbox.count
         FrameEncoder.append(header, payload, to: &outbox)
         statistics.wireBytesSent &+= UInt64(outbox.count - before)
+        watch?.sent(header, payload, plain: plain)
     }
 }

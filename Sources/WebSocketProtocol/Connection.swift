@@ -117,6 +117,8 @@ public struct Connection: ~Copyable {
     var closeDeadline: Instant?
     var interimResponses = 0
     var keepAlive = KeepAlive()
+    /// Shows each frame to somebody; nil where nobody watches.
+    var watch: FrameWatch?
 
     /// Whether text or binary messages are handed on in parts as they come; counts from the next message on.
     public var streamsText = false

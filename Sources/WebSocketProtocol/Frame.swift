@@ -47,4 +47,18 @@ public struct FrameHeader: Equatable, Sendable {
     /// The most that a control frame may carry (RFC 6455, section 5.5).
     public static let maximumControlPayload = 125
     static let maximumSize = 14
+
+    /// The payload's length as a header says it, whatever else is wrong with that; nil while it isn't whole.
+    static func announcedLength(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
+        guard bytes.count >= 2 else { return nil }
+        let size =
+            switch bytes[1] & 0x7F {
+            case 126: 2
+            case 127: 8
+            default: 0
+            }
+        guard size > 0 else { return UInt64(bytes[1] & 0x7F) }
+        guard bytes.count >= 2 + size else { return nil }
+        return bytes[2..<(2 + size)].reduce(0) { $0 << 8 | UInt64($1) }
+    }
 }
