@@ -23,6 +23,36 @@ extension ProgramTests {
 
         // MARK: Descriptors
 
+        private func shell(_ redirection: String, _ arguments: [String]) throws -> RunningProcess {
+            try RunningProcess(
+                "/bin/sh", ["-c", "exec \"$0\" \"$@\" \(redirection)", try PseudoTerminal.builtProduct("wsline")] + arguments)
+        }
+
+        @Test("a standard input that is closed has ended")
+        func closedInput() throws {
+            let server = try TestServer.echo()
+            let program = try shell("<&-", ["-w", "0", server.url])
+            let result = try finish(program)
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.output == "" && result.errors == "")
+        }
+
+        @Test("with standard error closed no diagnostics get into standard output")
+        func closedErrors() throws {
+            let server = try TestServer.echo()
+            let program = try shell("2>&-", ["-v", "-1", server.url])
+            try program.write("hello\n")
+            let result = try finish(program)
+            #expect(result.status == 0)
+            #expect(result.output == "hello\n")
+        }
+
+        @Test("with all three closed a run ends as ever")
+        func allClosed() throws {
+            let server = try TestServer.feed(["hello"])
+            #expect(try finish(try shell("<&- >&- 2>&-", ["-1", server.url])).status == 0)
+        }
+
         #if os(Linux)
             @Test("a pipe that somebody has enlarged stays as large", arguments: [RunningProcess.Stream.output, .errors])
             func enlargedPipe(_ stream: RunningProcess.Stream) throws {
