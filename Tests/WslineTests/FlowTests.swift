@@ -21,6 +21,27 @@ extension ProgramTests {
     struct FlowTests {
         private static let bound = 48 << 20
 
+        // MARK: Reasons to pause
+
+        @Test("--echo to a server that never reads stays in bounded memory, though standard output takes more again and again")
+        func echoWithSlowOutput() throws {
+            // A message is more than the pipe takes, so each of them blocks it.
+            let message = [0x81, 127, 0, 0, 0, 0, 0, 0x10, 0, 0] + [UInt8](repeating: 0x61, count: 1 << 20)
+            let server = try LoopbackServer { connection in
+                try connection.upgrade()
+                for _ in 0..<512 { try connection.send(message) }
+            }
+            let output = try Fifo()
+            defer { output.close() }
+            let program = try start(["--echo", "--no-deflate", server.url], output: .file(output.path), errors: .unread)
+            output.read { _ in usleep(1000) }
+            try program.settle()
+            let peak = try #require(program.peakMemory)
+            #expect(peak < Self.bound, "\(peak >> 10) KiB")
+            program.send(signal: SIGTERM)
+            #expect(try finish(program).status == 143)
+        }
+
         // MARK: Descriptors
 
         private func shell(_ redirection: String, _ arguments: [String]) throws -> RunningProcess {
