@@ -52,7 +52,8 @@ public final class WebSocket: @unchecked Sendable {
     private var armedDeadline: Instant?
     var openingDeadline: Instant?
     var batchDepth = 0
-    var isPaused = false
+    private var pauses: PauseReasons = []
+    var isPaused: Bool { !pauses.isEmpty }
     /// Since when nothing has been read, as far as the peer hasn't been excused for it.
     private var unreadSince: Instant = 0
     var isDelivering = false
@@ -185,19 +186,25 @@ public final class WebSocket: @unchecked Sendable {
 
     // MARK: Flow
 
-    /// Stops handing on messages, but for a batch that is being handed on, and reading; in time the peer has to wait.
-    public func pauseReading() {
+    /// Stops handing on messages, except a batch that is being handed on, and reading; in time the peer has to wait.
+    ///
+    /// - Parameter reasons: what has to be over before reading goes on, each with a call of ``resumeReading(because:)``.
+    public func pauseReading(because reasons: PauseReasons) {
         dispatchPrecondition(condition: .onQueue(queue))
+        // What comes after our end of the stream is dropped: it needs no room.
+        guard !reasons.isEmpty, !isHalfClosed else { return }
         if !isPaused { unreadSince = monotonicNow() }
-        isPaused = true
+        pauses.formUnion(reasons)
         stream?.pauseReading()
     }
 
-    public func resumeReading() {
+    /// Lifts `reasons`, if they are there; reading goes on when none is left.
+    public func resumeReading(because reasons: PauseReasons) {
         dispatchPrecondition(condition: .onQueue(queue))
         guard isPaused else { return }
+        pauses.subtract(reasons)
+        guard !isPaused else { return }
         excusePeer(at: monotonicNow())
-        isPaused = false
         guard !isFinished else { return }
         stream?.resumeReading()
         readLater()
@@ -240,7 +247,7 @@ public final class WebSocket: @unchecked Sendable {
                 stream?.shutdownWrite()
             }
             // Whatever is still on its way is read and dropped: closing on unread data would reset the stream, and our Close with it.
-            if isPaused { resumeReading() }
+            resumeReading(because: .all)
         case .finished: if connection.outputCount == 0 || writeFailed { return finish() }
         }
         armTimer()
@@ -264,7 +271,7 @@ public final class WebSocket: @unchecked Sendable {
                 // What the peer sent before it went, a Close perhaps, is still to be read; the reader finds the end.
                 writeFailed = true
                 transportFailure = transportFailure ?? error
-                if isPaused { resumeReading() }
+                resumeReading(because: .all)
             }
         }
         if writeFailed {

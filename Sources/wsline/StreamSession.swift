@@ -120,8 +120,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     func drained() {
         commands.drained()
         guard configuration.echo else { return resumeInput() }
-        // The echoes that reading waited for have left.
-        if !output.isBlocked { session.socket?.resumeReading() }
+        session.socket?.resumeReading(because: .echo)
     }
 
     func failed(_ error: WebSocketError) { presenter.failed(error, into: &output.buffer) }
@@ -161,12 +160,12 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     private func flush() {
         output.flush()
-        if output.isBlocked { session.socket?.pauseReading() }
+        if output.isBlocked { session.socket?.pauseReading(because: .output) }
     }
 
     private func outputDrained() {
         if let whenFlushed { return whenFlushed() }
-        session.socket?.resumeReading()
+        session.socket?.resumeReading(because: .output)
     }
 
     private func outputFailed(_ error: Int32) {
@@ -182,7 +181,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             diagnostics.error("can't write to standard output: \(String(cString: strerror(error)))")
             session.finish(.localIO, code: .goingAway, within: Self.patience)
         }
-        session.socket?.resumeReading()
+        session.socket?.resumeReading(because: .output)
         outputDrained()
     }
 
@@ -265,7 +264,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private func echo(_ kind: MessageKind, _ payload: RawSpan) {
         guard let socket = session.socket, socket.readyState == .open else { return }
         payload.withUnsafeBytes { bytes in try? socket.send(kind, bytes) }
-        if socket.isCongested { socket.pauseReading() }
+        if socket.isCongested { socket.pauseReading(because: .echo) }
     }
 
     // MARK: When to stop

@@ -77,7 +77,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         queue.sync { signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) } }
         printer.onDrained { [weak self] in
             guard let self else { return }
-            queue.async { self.resumeReading() }
+            queue.async { self.printed() }
         }
         session.start()
         begun.wait()
@@ -203,7 +203,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     }
 
     func drained() {
-        resumeReading()
+        session.socket?.resumeReading(because: .echo)
         commands.drained()
     }
 
@@ -236,14 +236,12 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     private func flush() {
         guard !pending.isEmpty else { return }
-        if !printer.enqueue(pending) { session.socket?.pauseReading() }
+        if !printer.enqueue(pending) { session.socket?.pauseReading(because: .output) }
         pending.removeAll(keepingCapacity: pending.capacity <= 4 * Self.flushSize)
     }
 
-    /// Reading goes on when neither the terminal nor, for `--echo`, the server has to catch up first.
-    private func resumeReading() {
-        guard let socket = session.socket, !printer.isAboveHighWater, !(configuration.echo && socket.isCongested) else { return }
-        socket.resumeReading()
+    private func printed() {
+        if !printer.isAboveHighWater { session.socket?.resumeReading(because: .output) }
     }
 
     private func echo(_ kind: MessageKind, _ payload: RawSpan) {
@@ -253,7 +251,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         } catch {
             console.error("a message was not echoed: \(error)")
         }
-        if socket.isCongested { socket.pauseReading() }
+        if socket.isCongested { socket.pauseReading(because: .echo) }
     }
 
     // MARK: Input

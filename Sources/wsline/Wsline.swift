@@ -13,6 +13,7 @@ import WebSocketTransport
 @main
 enum Wsline {
     static func main() {
+        openStandardDescriptors()
         do throws(UsageFailure) {
             switch try parseCommandLine(Array(CommandLine.arguments.dropFirst()), environment: environmentVariables) {
             case .text(let text): Diagnostics.write(Array(text.utf8), to: STDOUT_FILENO)
@@ -21,6 +22,18 @@ enum Wsline {
         } catch {
             Diagnostics().error(error.message)
             error.status.leave()
+        }
+    }
+
+    /// Opens those of the descriptors 0 to 2 on `/dev/null` that are closed. The next file, pipe or socket would get their number otherwise,
+    /// and be read as standard input, or written as standard output or error.
+    private static func openStandardDescriptors() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest number that is free is the one that is missing.
+            guard open("/dev/null", descriptor == STDIN_FILENO ? O_RDONLY : O_WRONLY) == descriptor else {
+                Diagnostics().error(FileError(.open, "/dev/null").description)
+                ExitStatus.localIO.leave()
+            }
         }
     }
 

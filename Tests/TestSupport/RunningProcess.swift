@@ -335,7 +335,8 @@ private final class Collector: Sendable {
     }
 }
 
-private func residentPeak(_ process: pid_t) -> Int? {
+/// The most memory that a process has had resident at once, in bytes; nil where the system doesn't tell, or it is over.
+public func residentPeak(_ process: pid_t) -> Int? {
     guard let status = try? readFile("/proc/\(process)/status") else { return nil }
     let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
     return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 << 10 }

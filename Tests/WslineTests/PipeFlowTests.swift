@@ -80,7 +80,7 @@ extension ProgramTests {
                 }
             }
             let program = try start(["--ping-interval", "0.1", "--ping-timeout", "0.2", "--count", "64", server.url], output: .unread)
-            try settle(program)
+            try program.settle()
             program.read()
             let result = try finish(program)
             #expect(result.status == 0, "\(result.errors)")
@@ -89,24 +89,12 @@ extension ProgramTests {
 
         /// Once the program's memory grows no more it is bounded, and a signal ends the program soon.
         private func expectBounded(_ program: RunningProcess, until signal: Int32, status: Int32) throws {
-            try settle(program)
+            try program.settle()
             let peak = try #require(program.peakMemory)
             #expect(peak < Self.bound, "\(peak >> 10) KiB")
             program.send(signal: signal)
             let result = try finish(program)
             #expect(result.status == status && result.duration < 3)
-        }
-
-        /// Waits until the program's memory has not grown for half a second.
-        private func settle(_ program: RunningProcess) throws {
-            var last = -1
-            var steady = 0
-            for _ in 0..<200 where steady < 10 {
-                usleep(50_000)
-                guard let peak = program.peakMemory else { throw TestFailure("it ended: \(program.errorText)") }
-                steady = peak == last ? steady + 1 : 0
-                last = peak
-            }
         }
     }
 }

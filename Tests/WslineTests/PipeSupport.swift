@@ -58,9 +58,9 @@ final class TestServer: Sendable {
             socket.onMessage = { [unowned socket] kind, payload in
                 guard socket.readyState == .open else { return }
                 payload.withUnsafeBytes { try? socket.send(kind, $0) }
-                if socket.isCongested { socket.pauseReading() }
+                if socket.isCongested { socket.pauseReading(because: .echo) }
             }
-            socket.onDrain = { [unowned socket] in socket.resumeReading() }
+            socket.onDrain = { [unowned socket] in socket.resumeReading(because: .echo) }
         }
     }
 

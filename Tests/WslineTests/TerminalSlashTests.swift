@@ -111,7 +111,7 @@ struct TerminalSlashTests {
 
     @Test("While a slow server takes a large file, a message is refused with a clear word, and /close still works")
     func fileInTheWay() throws {
-        let server = try TerminalServer(onOpen: { $0.pauseReading() })
+        let server = try TerminalServer(onOpen: { $0.pauseReading(because: .output) })
         let directory = try TemporaryDirectory()
         let path = try directory.write([UInt8](repeating: 7, count: 64 << 20), to: "large")
         let terminal = try PseudoTerminal.wsline(["--close-timeout", "0.2", server.url], columns: 160)

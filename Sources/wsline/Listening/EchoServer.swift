@@ -29,9 +29,9 @@ final class EchoServer: ServedClients, @unchecked Sendable {
             // A socket that is being closed answers no more.
             guard socket.readyState == .open else { return }
             payload.withUnsafeBytes { try? socket.send(kind, $0) }
-            if socket.isCongested { socket.pauseReading() }
+            if socket.isCongested { socket.pauseReading(because: .echo) }
         }
-        socket.onDrain = { [unowned socket] in socket.resumeReading() }
+        socket.onDrain = { [unowned socket] in socket.resumeReading(because: .echo) }
     }
 
     func opened(_ client: ServedClient, _ request: ServerHandshake) {}

@@ -98,7 +98,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
                 $0.opened(request, url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, into: &$1)
             }
         }
-        if isHeldUp { socket.pauseReading() }
+        if isHeldUp { socket.pauseReading(because: .output) }
         broadcast.add(client)
     }
 
@@ -155,13 +155,13 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         output.flush()
         guard output.isBlocked, !isHeldUp else { return }
         isHeldUp = true
-        for client in broadcast.clients { client.socket.pauseReading() }
+        for client in broadcast.clients { client.socket.pauseReading(because: .output) }
     }
 
     private func outputDrained() {
         if let whenFlushed { return whenFlushed() }
         isHeldUp = false
-        for client in broadcast.clients { client.socket.resumeReading() }
+        for client in broadcast.clients { client.socket.resumeReading(because: .output) }
     }
 
     private func outputFailed(_ error: Int32) {
