@@ -119,8 +119,15 @@ public final class WebSocket: @unchecked Sendable {
         if wasConnecting { finish() }
     }
 
-    public func ping(_ payload: [UInt8]? = nil) throws(UsageError) {
+    /// Sends a ping of at most 125 bytes. Throws unless the socket is open.
+    public func ping(_ payload: [UInt8]) throws(UsageError) {
         try perform { (connection) throws(UsageError) in try connection.ping(payload, at: monotonicNow()) }
+    }
+
+    /// Returns a payload for a ping that no other ping has, those of the connection's own included.
+    public func nextPingPayload() -> [UInt8] {
+        dispatchPrecondition(condition: .onQueue(queue))
+        return connection.nextPingPayload()
     }
 
     public func pong(_ payload: [UInt8] = []) throws(UsageError) {

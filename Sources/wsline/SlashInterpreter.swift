@@ -29,7 +29,6 @@ final class SlashInterpreter {
     private let showsPings: Bool
     private var openedAt: Instant?
     private var file: FileSender?
-    private var pingsSent = 0
     /// Payloads of our pings whose pongs are awaited.
     private var awaited: [[UInt8]] = []
     private var lastRoundTrip: UInt64?
@@ -121,14 +120,14 @@ final class SlashInterpreter {
         try use(socket, body)
     }
 
-    /// Each ping gets a payload of its own, so that its pong is known from those of `--ping-interval`.
     private func ping(_ text: String?, on socket: WebSocket?) throws(SlashFailure) {
-        let payload = Array((text ?? "wsline \(pingsSent + 1)").utf8)
-        try use(socket) { try $0.ping(payload) }
-        pingsSent += 1
-        // A server that never answers must not make this grow.
-        if awaited.count == Self.mostAwaited { awaited.removeFirst() }
-        awaited.append(payload)
+        try use(socket) { socket in
+            let payload = text.map { Array($0.utf8) } ?? socket.nextPingPayload()
+            try socket.ping(payload)
+            // A server that never answers must not make this grow.
+            if awaited.count == Self.mostAwaited { awaited.removeFirst() }
+            awaited.append(payload)
+        }
     }
 
     private static let mostAwaited = 64
