@@ -202,8 +202,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     private func takeEvents(from input: StandardInput) {
         input.onLine = { [unowned self, unowned input] (line, place) throws(InputError) in
-            guard let socket = session.socket else { return false }
-            let goesOn = try events.take(line, place, socket)
+            let goesOn = try events.take(line, place)
             if !goesOn { input.suspend() }
             return goesOn
         }

@@ -77,6 +77,26 @@ extension ProgramTests {
             #expect(last.duration >= 0.3)
         }
 
+        @Test("A delay that spans a reconnect ends on the new connection, with its line")
+        func delayAcrossReconnect() throws {
+            let seen = Gathered<String>()
+            let server = try TestServer { socket in
+                socket.onMessage = { [unowned socket] _, payload in
+                    seen.append(payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+                    if seen.all.count == 1 { try? socket.close(.serviceRestart) }
+                }
+                socket.onClose = { seen.append("closed \($0.code.rawValue)") }
+            }
+            let input = """
+                {"event":"message","text":"before"}
+                {"event":"message","text":"after","delay_ms":1500}
+
+                """
+            let result = try run(["--json-input", "--reconnect", "-w", "0", server.url], input: input)
+            #expect(try seen.first(4) == ["before", "closed 1012", "after", "closed 1000"])
+            #expect(result.status == 0, "\(result.errors)")
+        }
+
         @Test("A delay without end doesn't hang a run that has a bound")
         func endlessDelay() throws {
             let server = try TestServer.echo()
