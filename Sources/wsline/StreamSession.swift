@@ -128,10 +128,10 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func closed(_ closure: Closure) {
         input.suspend()
-        commands.closed()
         presenter.abandonPart()
         presenter.closed(closure, into: &output.buffer)
         flush()
+        if let cut = commands.closed() { diagnostics.error(cut) }
         if closure.failure == nil, closure.code != .abnormal, ExitStatus(closure) == .closedWithError {
             diagnostics.error("the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(closure.reason)"))
         }
@@ -216,6 +216,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private func takeCommands(from input: StandardInput) {
         input.onLine = { [unowned self, unowned input] (line, place) throws(InputError) in
             guard UTF8Validator.firstError(in: line) == nil else { throw .line(place: place, "not UTF-8, which commands and texts are") }
+            commands.failed = { [unowned self] in inputFailed(.line(place: place, $0)) }
             do throws(SlashFailure) {
                 let goesOn = try commands.run(String(decoding: line, as: UTF8.self), on: session.socket)
                 if !goesOn { input.suspend() }
@@ -225,7 +226,6 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             }
         }
         commands.reply = { [unowned self] in diagnostics.notice($0) }
-        commands.failed = { [unowned self] in diagnostics.error($0) }
         commands.onIdle = { [unowned self] in resumeInput() }
         commands.quit = { [unowned self] in
             self.input.cancel()
@@ -237,11 +237,14 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         }
     }
 
+    /// Goes on with the input, unless there is no connection for it, or what it asked for before isn't done.
     private func resumeInput() {
-        if !events.isWaiting { input.resume() }
+        guard let socket = session.socket, socket.readyState == .open, !events.isWaiting, !commands.isBusy else { return }
+        input.resume()
     }
 
     private func inputFailed(_ error: InputError) {
+        input.cancel()
         diagnostics.error(error.description, hint: error.hint)
         let status: ExitStatus = if case .unreadable = error { .localIO } else { .badInput }
         presenter.failed(.local, error.description, exit: status, into: &output.buffer)
