@@ -47,8 +47,8 @@ enum Help {
                                       or take it whole (line)
           -0                          The same as --split nul, and end received messages with NUL too
           -x, --execute TEXT          Send TEXT once connected, instead of the input; can be repeated
-          -w, --wait SECS             Listen that long after the end of input; -1: until the server closes
-                                      (2 with -x)
+          -w, --wait SECS             Listen that long after the end of input, not for a second of silence
+                                      (2 with -x); 0: close at once, -1: until the server closes
               --idle SECS             Listen after the end of input until no message came for that long
           -1, --one-message           Stop after the first message received
               --count N               Stop after N messages received

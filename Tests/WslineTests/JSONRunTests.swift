@@ -47,11 +47,11 @@ extension ProgramTests {
             let recording = try run(["--json", "-w", "-1", feed.url], input: "").output
             let seen = Gathered<String>()
             let server = try recorder(seen)
-            let replayed = try run(["--json-input", server.url], input: recording)
+            let replayed = try run(["--json-input", "-w", "0", server.url], input: recording)
             #expect(replayed.status == 0, "\(replayed.errors)")
             #expect(try seen.first(4) == ["first", "second", "binary 3", "closed 1000"])
             #expect(replayed.duration >= 0.35)
-            let atOnce = try run(["--json-input", server.url], input: recording.replacing(#/"delay_ms":[0-9.]+,/#, with: ""))
+            let atOnce = try run(["--json-input", "-w", "0", server.url], input: recording.replacing(#/"delay_ms":[0-9.]+,/#, with: ""))
             #expect(try seen.first(8).suffix(4) == ["first", "second", "binary 3", "closed 1000"])
             #expect(atOnce.status == 0)
         }
@@ -72,7 +72,7 @@ extension ProgramTests {
             #expect(try seen.first(3) == ["now", "later", "closed 4001"])
             #expect(result.status == 0, "\(result.errors)")
             #expect(result.duration >= 0.3)
-            let last = try run(["--json-input", server.url], input: #"{"event":"message","text":"x","delay_ms":300.5}"#)
+            let last = try run(["--json-input", "-w", "0", server.url], input: #"{"event":"message","text":"x","delay_ms":300.5}"#)
             #expect(try seen.first(5).suffix(2) == ["x", "closed 1000"])
             #expect(last.duration >= 0.3)
         }
@@ -120,7 +120,7 @@ extension ProgramTests {
             let seen = Gathered<String>()
             let server = try recorder(seen)
             let base64 = String(repeating: "AAAA", count: 1 << 20)
-            let result = try run(["--json-input", server.url], input: "{\"event\":\"message\",\"base64\":\"\(base64)\"}\n")
+            let result = try run(["--json-input", "-w", "0", server.url], input: "{\"event\":\"message\",\"base64\":\"\(base64)\"}\n")
             #expect(result.status == 0, "\(result.errors)")
             #expect(try seen.first(1) == ["binary \(3 << 20)"])
         }
