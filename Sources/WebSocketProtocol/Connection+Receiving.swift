@@ -67,6 +67,19 @@ extension Connection {
         }
     }
 
+    /// How much has come of a message that isn't whole yet: a figure that differs whenever more has; nil where no message is under way.
+    /// Asked for when `next()` has returned `.needsInput`.
+    public var incompleteMessage: UInt64? {
+        switch decoding {
+        case .payload(let frame, let remaining, _): return assembler.size &+ (frame.length &- remaining)
+        case .tail: return assembler.size
+        case .header:
+            // The frame whose header isn't whole belongs to a message unless it is a control frame (RFC 6455, section 5.5).
+            let header = input.bytes.first.map { $0 & 0x08 == 0 ? UInt64(input.count) : 0 } ?? 0
+            return assembler.isInMessage ? assembler.size &+ header : header > 0 ? header : nil
+        }
+    }
+
     /// How many bytes of the current frame can be read straight into the message's memory.
     private var directRemaining: UInt64? {
         guard case .payload(_, let remaining, _) = decoding, input.isEmpty, assembler.directCount == 0, !assembler.isCompressed,

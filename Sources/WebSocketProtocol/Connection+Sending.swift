@@ -65,15 +65,16 @@ extension Connection {
     /// Whether a message is being sent in fragments.
     public var isSendingFragments: Bool { sending != nil }
 
-    /// Sends a ping with `payload`, or with a mark of its own where that is nil (RFC 6455, section 5.5.2); its pong sets
-    /// `lastRoundTrip`.
-    public mutating func ping(_ payload: [UInt8]? = nil, at now: Instant) throws(UsageError) {
+    /// Sends a ping (RFC 6455, section 5.5.2); its pong sets `lastRoundTrip`.
+    public mutating func ping(_ payload: [UInt8], at now: Instant) throws(UsageError) {
         try requireOpen()
-        let mark = payload ?? keepAlive.nextMark()
-        guard mark.count <= FrameHeader.maximumControlPayload else { throw .controlPayloadTooLong(bytes: mark.count) }
-        keepAlive.sent(mark, at: now)
-        mark.withUnsafeBytes { appendFrame(.ping, $0) }
+        guard payload.count <= FrameHeader.maximumControlPayload else { throw .controlPayloadTooLong(bytes: payload.count) }
+        keepAlive.sent(payload, at: now)
+        payload.withUnsafeBytes { appendFrame(.ping, $0) }
     }
+
+    /// Returns a payload for a ping that no other ping has, those of the connection's own included, so that its pong is known.
+    public mutating func nextPingPayload() -> [UInt8] { keepAlive.nextMark() }
 
     /// Sends a pong that nobody asked for (RFC 6455, section 5.5.3).
     public mutating func pong(_ payload: [UInt8]) throws(UsageError) {

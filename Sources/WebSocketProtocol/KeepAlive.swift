@@ -16,10 +16,13 @@ struct KeepAlive {
     /// Starts the clock: the connection is open.
     mutating func start(at now: Instant) { lastSent = now }
 
-    /// A payload that tells one ping from the next.
+    /// A payload that no ping has that waits for its pong, so that each pong is known.
     mutating func nextMark() -> [UInt8] {
-        counter &+= 1
-        return Array("wsline \(counter)".utf8)
+        while true {
+            counter &+= 1
+            let mark = Array("wsline \(counter)".utf8)
+            if !outstanding.contains(where: { $0.mark == mark }) { return mark }
+        }
     }
 
     mutating func sent(_ mark: [UInt8], at now: Instant) {
@@ -34,9 +37,9 @@ struct KeepAlive {
     }
 
     /// Takes a pong's payload; gives the round trip where it answers a ping of ours. Earlier pings count as answered too
-    /// (RFC 6455, section 5.5.3).
+    /// (RFC 6455, section 5.5.3). Of pings with the same payload, which only a caller can ask for, the first is the one that it answers.
     mutating func answered(_ payload: UnsafeRawBufferPointer, at now: Instant) -> Instant? {
-        guard let index = outstanding.lastIndex(where: { $0.mark.elementsEqual(payload) }) else { return nil }
+        guard let index = outstanding.firstIndex(where: { $0.mark.elementsEqual(payload) }) else { return nil }
         let roundTrip = now &- outstanding[index].sentAt
         outstanding.removeFirst(index + 1)
         waitingSince = nil

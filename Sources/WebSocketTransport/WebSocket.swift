@@ -62,6 +62,7 @@ public final class WebSocket: @unchecked Sendable {
     private var isWriteBlocked = false
     private var writeFailed = false
     private var wasCongested = false
+    private var onSent: (() -> Void)?
     private var isHalfClosed = false
     var isFinished = false
 
@@ -95,6 +96,8 @@ public final class WebSocket: @unchecked Sendable {
     public var extensions: [WebSocketExtension] { connection.acceptedExtensions }
     /// Bytes handed to us and not yet to the system, frame headers included.
     public var bufferedAmount: Int { connection.outputCount }
+    /// How much has come of a message that isn't whole yet: a figure that differs whenever more has; nil where no message is under way.
+    public var incompleteMessage: UInt64? { connection.incompleteMessage }
     public var statistics: Statistics { connection.statistics }
     public var handshakeResult: HandshakeResult? { connection.opened }
 
@@ -120,8 +123,15 @@ public final class WebSocket: @unchecked Sendable {
         if wasConnecting { finish() }
     }
 
-    public func ping(_ payload: [UInt8]? = nil) throws(UsageError) {
+    /// Sends a ping of at most 125 bytes. Throws unless the socket is open.
+    public func ping(_ payload: [UInt8]) throws(UsageError) {
         try perform { (connection) throws(UsageError) in try connection.ping(payload, at: monotonicNow()) }
+    }
+
+    /// Returns a payload for a ping that no other ping has, those of the connection's own included.
+    public func nextPingPayload() -> [UInt8] {
+        dispatchPrecondition(condition: .onQueue(queue))
+        return connection.nextPingPayload()
     }
 
     public func pong(_ payload: [UInt8] = []) throws(UsageError) {
@@ -219,6 +229,13 @@ public final class WebSocket: @unchecked Sendable {
     /// Whether so much waits to be sent that a source of messages should wait for `onDrain`.
     public var isCongested: Bool { connection.outputCount > Self.highWater }
 
+    /// Calls `body` once, as soon as `bufferedAmount` is 0, unless the connection ends before. A later call takes the place of one that waits.
+    public func whenSent(_ body: @escaping () -> Void) {
+        dispatchPrecondition(condition: .onQueue(queue))
+        guard connection.outputCount > 0 else { return body() }
+        onSent = body
+    }
+
     /// Whether binary, or text, messages are handed on in parts, from the next one on.
     public func stream(_ kind: MessageKind, _ isStreamed: Bool) {
         dispatchPrecondition(condition: .onQueue(queue))
@@ -254,6 +271,10 @@ public final class WebSocket: @unchecked Sendable {
         if wasCongested, connection.outputCount <= Self.lowWater {
             wasCongested = false
             onDrain?()
+        }
+        if connection.outputCount == 0, let onSent {
+            self.onSent = nil
+            onSent()
         }
     }
 
@@ -347,6 +368,6 @@ public final class WebSocket: @unchecked Sendable {
     /// Handlers commonly hold their owner, which holds us.
     private func dropHandlers() {
         (onProgress, onConnected, onRequest, onOpen, onMessage, onMessages, onPart) = (nil, nil, nil, nil, nil, nil, nil)
-        (onPing, onPong, onError, onClose, onBatchEnd, onDrain) = (nil, nil, nil, nil, nil, nil)
+        (onPing, onPong, onError, onClose, onBatchEnd, onDrain, onSent) = (nil, nil, nil, nil, nil, nil, nil)
     }
 }

@@ -15,7 +15,7 @@ import WebSocketTransport
 final class SlashInterpreter {
     /// The answer to a command, whole lines with no newline behind the last.
     var reply: (String) -> Void = { _ in }
-    /// What went wrong after `run` had returned.
+    /// Why a command could not be carried out to its end, after `run` had returned.
     var failed: (String) -> Void = { _ in }
     /// Close and quit.
     var quit: () -> Void = {}
@@ -29,7 +29,6 @@ final class SlashInterpreter {
     private let showsPings: Bool
     private var openedAt: Instant?
     private var file: FileSender?
-    private var pingsSent = 0
     /// Payloads of our pings whose pongs are awaited.
     private var awaited: [[UInt8]] = []
     private var lastRoundTrip: UInt64?
@@ -55,7 +54,7 @@ final class SlashInterpreter {
         case .command(let command): try run(command, on: socket)
         case .wrong(let failure): throw failure
         }
-        return file == nil
+        return !isBusy
     }
 
     private func run(_ command: SlashCommand, on socket: WebSocket?) throws(SlashFailure) {
@@ -72,6 +71,9 @@ final class SlashInterpreter {
         case .quit: quit()
         }
     }
+
+    /// Whether a command isn't done yet: the next line has to wait for `onIdle`.
+    var isBusy: Bool { file != nil }
 
     // MARK: Events
 
@@ -94,12 +96,16 @@ final class SlashInterpreter {
 
     func drained() { file?.resume() }
 
-    func closed() {
+    /// The connection is over, and with it what was being sent.
+    ///
+    /// - Returns: what was not sent whole, in words.
+    func closed() -> String? {
         openedAt = nil
-        guard let file else { return }
+        guard let file else { return nil }
+        let cut = "the connection closed before \(file.shownPath) was sent whole: \(file.progress)"
         file.cancel()
-        failed("the connection closed before \(file.shownPath) was sent whole: \(file.progress)")
         fileEnded()
+        return cut
     }
 
     // MARK: Sending
@@ -121,14 +127,14 @@ final class SlashInterpreter {
         try use(socket, body)
     }
 
-    /// Each ping gets a payload of its own, so that its pong is known from those of `--ping-interval`.
     private func ping(_ text: String?, on socket: WebSocket?) throws(SlashFailure) {
-        let payload = Array((text ?? "wsline \(pingsSent + 1)").utf8)
-        try use(socket) { try $0.ping(payload) }
-        pingsSent += 1
-        // A server that never answers must not make this grow.
-        if awaited.count == Self.mostAwaited { awaited.removeFirst() }
-        awaited.append(payload)
+        try use(socket) { socket in
+            let payload = text.map { Array($0.utf8) } ?? socket.nextPingPayload()
+            try socket.ping(payload)
+            // A server that never answers must not make this grow.
+            if awaited.count == Self.mostAwaited { awaited.removeFirst() }
+            awaited.append(payload)
+        }
     }
 
     private static let mostAwaited = 64

@@ -34,8 +34,10 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private var goal: Goal
     /// Why nothing can be written, where that was known before the connection was open.
     private var earlyFailure: Int32?
-    private var isInputOver = false
-    private var idleSince = DispatchTime.now()
+    private var clock: StopClock
+    private lazy var stopTimer = makeStopTimer()
+    private var armedDeadline: Instant?
+    private var hasWaitedEnough = false
     private var whenFlushed: (() -> Void)?
 
     init(_ configuration: Configuration, url: WebSocketURL, diagnostics: Diagnostics) throws(FileError) {
@@ -43,6 +45,9 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         self.diagnostics = diagnostics
         self.url = url
         goal = Goal(configuration.stop)
+        clock = StopClock(
+            configuration.stop, echoes: configuration.echo, executes: !configuration.input.execute.isEmpty,
+            closeTimeout: configuration.connection.limits.closeTimeout)
         looksAtMessages = configuration.echo || configuration.stop.hasGoal
         queue = DispatchQueue(label: "wsline.connection")
         output = OutputDescriptor(STDOUT_FILENO, queue: queue)
@@ -65,10 +70,11 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     func opened(_ socket: WebSocket) {
         socket.stream(.binary, presenter.streamsBinary)
         presenter.opened(socket, at: session.url, into: &output.buffer)
-        idleSince = .now()
         if !configuration.input.execute.isEmpty {
             execute(on: socket)
-        } else if !configuration.echo {
+        } else if configuration.echo || clock.hasInputEnded {
+            inputEnded()
+        } else {
             input.attach(socket)
             events.attached(to: socket)
             commands.opened(at: session.url)
@@ -112,7 +118,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     }
 
     func batchEnded() {
-        if configuration.stop.idle != nil { idleSince = .now() }
+        noteArrivals()
         _ = session.saves(telling: diagnostics) { () throws(FileError) in try presenter.endBatch() }
         flush()
     }
@@ -127,26 +133,18 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func closed(_ closure: Closure) {
         input.suspend()
-        commands.closed()
+        clock.disconnected()
         presenter.abandonPart()
         presenter.closed(closure, into: &output.buffer)
         flush()
+        if let cut = commands.closed() { diagnostics.error(cut) }
         if closure.failure == nil, closure.code != .abnormal, ExitStatus(closure) == .closedWithError {
             diagnostics.error("the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(closure.reason)"))
         }
-        if ExitStatus(closure) == .success { hint() }
+        if ExitStatus(closure) == .success { noticeSilence() }
     }
 
     var missed: String? { goal.missed }
-
-    /// Who pipes a question in and sees no answer has most likely left before it came.
-    private func hint() {
-        let stop = configuration.stop
-        guard isInputOver, goal.received == 0, configuration.input.execute.isEmpty, stop.wait == nil, stop.idle == nil, !stop.hasGoal,
-            isatty(STDERR_FILENO) == 1
-        else { return }
-        diagnostics.notice("wsline: nothing came back before the input ended: -w SECS listens on that long, -1 until the first message")
-    }
 
     func finishOutput(_ done: @escaping () -> Void) {
         output.flush()
@@ -160,11 +158,15 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     private func flush() {
         output.flush()
-        if output.isBlocked { session.socket?.pauseReading(because: .output) }
+        guard output.isBlocked else { return }
+        clock.paused()
+        session.socket?.pauseReading(because: .output)
     }
 
     private func outputDrained() {
         if let whenFlushed { return whenFlushed() }
+        clock.resumed(at: monotonicNow())
+        stopInTime()
         session.socket?.resumeReading(because: .output)
     }
 
@@ -189,7 +191,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     private func makeInput() -> StandardInput {
         let input = StandardInput(STDIN_FILENO, options: configuration.input, queue: queue)
-        input.onEnd = { [unowned self] in inputEnded(defaultWait: nil) }
+        input.onEnd = { [unowned self] in inputEnded() }
         input.onFailure = { [unowned self] in inputFailed($0) }
         if configuration.input.isJSON {
             takeEvents(from: input)
@@ -201,8 +203,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     private func takeEvents(from input: StandardInput) {
         input.onLine = { [unowned self, unowned input] (line, place) throws(InputError) in
-            guard let socket = session.socket else { return false }
-            let goesOn = try events.take(line, place, socket)
+            let goesOn = try events.take(line, place)
             if !goesOn { input.suspend() }
             return goesOn
         }
@@ -216,6 +217,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private func takeCommands(from input: StandardInput) {
         input.onLine = { [unowned self, unowned input] (line, place) throws(InputError) in
             guard UTF8Validator.firstError(in: line) == nil else { throw .line(place: place, "not UTF-8, which commands and texts are") }
+            commands.failed = { [unowned self] in inputFailed(.line(place: place, $0)) }
             do throws(SlashFailure) {
                 let goesOn = try commands.run(String(decoding: line, as: UTF8.self), on: session.socket)
                 if !goesOn { input.suspend() }
@@ -225,7 +227,6 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             }
         }
         commands.reply = { [unowned self] in diagnostics.notice($0) }
-        commands.failed = { [unowned self] in diagnostics.error($0) }
         commands.onIdle = { [unowned self] in resumeInput() }
         commands.quit = { [unowned self] in
             self.input.cancel()
@@ -237,11 +238,14 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         }
     }
 
+    /// Goes on with the input, unless there is no connection for it, or what it asked for before isn't done.
     private func resumeInput() {
-        if !events.isWaiting { input.resume() }
+        guard let socket = session.socket, socket.readyState == .open, !events.isWaiting, !commands.isBusy else { return }
+        input.resume()
     }
 
     private func inputFailed(_ error: InputError) {
+        input.cancel()
         diagnostics.error(error.description, hint: error.hint)
         let status: ExitStatus = if case .unreadable = error { .localIO } else { .badInput }
         presenter.failed(.local, error.description, exit: status, into: &output.buffer)
@@ -258,7 +262,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             presenter.failed(.local, "-x: \(error)", exit: .badInput, into: &output.buffer)
             return session.finish(.badInput)
         }
-        inputEnded(defaultWait: configuration.stop.idle == nil ? .seconds(2) : nil)
+        inputEnded()
     }
 
     private func echo(_ kind: MessageKind, _ payload: RawSpan) {
@@ -269,33 +273,56 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     // MARK: When to stop
 
-    private func inputEnded(defaultWait: StopOptions.Wait?) {
-        guard !isInputOver else { return }
-        isInputOver = true
-        let stop = configuration.stop
-        let wait = stop.wait ?? (stop.hasGoal || configuration.echo ? .untilClosed : defaultWait)
-        if let idle = stop.idle {
-            idleSince = .now()
-            checkIdle(idle)
+    /// All of the input has been handed to the connection, this one or the one before it.
+    private func inputEnded() {
+        clock.inputEnded(at: monotonicNow())
+        noteArrivals()
+        session.socket?.whenSent { [unowned self] in
+            clock.inputLeft(at: monotonicNow())
+            stopInTime()
         }
-        switch wait {
-        case .untilClosed: break
-        case .seconds(let seconds): queue.asyncAfter(deadline: .now() + seconds) { [self] in waitedEnough() }
-        case nil: if stop.idle == nil { waitedEnough() }
-        }
+        stopInTime()
     }
 
-    private func checkIdle(_ idle: Double) {
-        let deadline = idleSince + idle
-        if deadline <= .now() { return waitedEnough() }
-        queue.asyncAfter(deadline: deadline) { [self] in checkIdle(idle) }
+    /// Once the input has ended, what arrives moves the time to stop.
+    private func noteArrivals() {
+        guard clock.isRunning, let socket = session.socket else { return }
+        clock.received(goal.received, incomplete: socket.incompleteMessage, at: monotonicNow())
+        stopInTime()
+    }
+
+    /// Stops the run if it is time, else looks again when it is. A deadline that moves away costs no call of the timer.
+    private func stopInTime() {
+        guard let deadline = clock.deadline else { return }
+        if deadline <= monotonicNow() { return waitedEnough() }
+        guard deadline < armedDeadline ?? .max else { return }
+        armedDeadline = deadline
+        stopTimer.schedule(deadline: DispatchTime(uptimeNanoseconds: deadline))
+    }
+
+    private func makeStopTimer() -> any DispatchSourceTimer {
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.setEventHandler { [unowned self] in
+            armedDeadline = nil
+            stopInTime()
+        }
+        timer.resume()
+        return timer
     }
 
     private func waitedEnough() {
         guard !session.isEnding else { return }
+        hasWaitedEnough = true
         guard configuration.stop.hasGoal else { return session.finish(nil) }
         diagnostics.error("what was awaited did not come")
         session.finish(.timeout)
+    }
+
+    /// Who pipes a question in and sees no answer may have left before it came.
+    private func noticeSilence() {
+        guard clock.isDefault, hasWaitedEnough, goal.received == 0 else { return }
+        diagnostics.notice(
+            "wsline: nothing came back within a second of the end of the input: -1 waits for the first message, -w SECS that long")
     }
 
     /// Seconds for the closing handshake where somebody wants us gone.

@@ -216,7 +216,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         presenter.abandonPart()
         presenter.closed(closure, into: &pending)
         flush()
-        commands.closed()
+        if let cut = commands.closed() { console.error(cut) }
         if isConnected, !configuration.output.quiet, !configuration.output.isJSON {
             console.notice(
                 #"Disconnected (code: \#(closure.code.rawValue), reason: "\#(onOneLine(closure.reason))"): \#(closure.code.name)"#)

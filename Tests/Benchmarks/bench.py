@@ -67,8 +67,10 @@ class Wsline:
     def available(self):
         return "--no-deflate" in self.help
 
-    def command(self, url, deflate=False, options=(), **_):
-        return [self.path, "-q", *([] if deflate else ["--no-deflate"]), *(["--insecure"] if url.startswith("wss") else []), *options, url]
+    def command(self, url, deflate=False, one=False, listens=True, options=(), **_):
+        # What only sends, or has all its answers when its stdin ends, closes at once: else a second of silence would be measured.
+        return [self.path, "-q", *([] if deflate else ["--no-deflate"]), *(["--insecure"] if url.startswith("wss") else []),
+                *(["-1"] if one else []), *([] if listens else ["-w", "0"]), *options, url]
 
 
 # The figures
@@ -136,12 +138,12 @@ class Bench:
     def sending(self, tool, server, size, want, query="", **how):
         block, times, count = lines_of(size, want)
         url = f"{server.base}/sink?size={size}{query}"
-        run = runner.send(tool.command(url, size=size, **how), block, times)
+        run = runner.send(tool.command(url, size=size, listens=False, **how), block, times)
         return count / run.seconds, run, count - int(server.sink_report()["messages"])
 
     def echoing(self, tool, server, size, want):
         block, times, count = lines_of(size, want)
-        run = runner.echo(tool.command(f"{server.base}/echo", size=size), block, times, count)
+        run = runner.echo(tool.command(f"{server.base}/echo", size=size, listens=False), block, times, count)
         return count / run.seconds, run, count - run.lines
 
     def saving(self, tool, size, count):
@@ -191,7 +193,7 @@ class Bench:
             collected = {}
 
             def measure(tool, server, kept):
-                times = runner.round_trips(tool.command(f"{server.base}/echo"), b"x" * 32 + b"\n", count)
+                times = runner.round_trips(tool.command(f"{server.base}/echo", listens=False), b"x" * 32 + b"\n", count)
                 kept[tool.name] = sorted(times)[int(len(times) * 0.99)]
                 return statistics.median(times), None, 0
 

@@ -21,9 +21,21 @@ class Messages:
         lines = numbered_lines(LINES)
         self.check(self.wsline("--count", LINES, self.url("/echo"), input=lines), lines)
 
+    def test_what_is_still_on_its_way_at_the_end_of_the_input_is_printed(self):
+        lines = numbered_lines(10_000)
+        self.check(self.wsline(self.url("/echo"), input=lines), lines)
+
     def test_a_line_of_8_mib_comes_back_whole(self):
         line = b"0123456789abcdef" * (8 << 16) + b"\n"
         self.check(self.wsline("-1", self.url("/echo"), input=line), line)
+
+    def test_the_answer_to_the_last_line_is_printed_with_no_option_at_all(self):
+        result = self.wsline(self.url("/echo"), input=b"hi\n")
+        self.check(result, b"hi\n")
+        self.assertEqual(result.stderr, "")
+
+    def test_what_comes_slowly_is_awaited_as_long_as_each_comes_within_a_second(self):
+        self.check(self.wsline(self.url("/slow?count=4&ms=400")), b"slow 0\nslow 1\nslow 2\nslow 3\n")
 
     def test_text_of_many_bytes_a_character_comes_back(self):
         lines = "Zażółć gęślą jaźń\n日本語のテキスト\n👩‍👩‍👧‍👦 🇪🇺\n‮txet\n\u0007bell\n".encode()
@@ -83,11 +95,6 @@ class NodeMessages(Messages, InteropTestCase):
     """Node `ws`, straight."""
 
     kind = "node"
-
-    def test_what_is_still_on_its_way_at_the_end_of_the_input_is_printed(self):
-        # ws answers in order; `websockets` drops what it has yet to echo when it gets the Close.
-        lines = numbered_lines(LINES)
-        self.check(run(self.url("/echo"), input=lines), lines)
 
 
 class ProxiedMessages(Messages):

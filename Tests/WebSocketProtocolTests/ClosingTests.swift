@@ -155,6 +155,34 @@ struct KeepAliveTests {
         #expect(client.connection.failure == .keepAliveTimeout(seconds: 250 / 1e9))
     }
 
+    @Test("no two pings that wait for their pongs have the same payload, whoever sends them, unless the caller insists")
+    func payloads() throws {
+        var client = Peer(.client) { $0.pingInterval = 100 }
+        try client.connection.ping(Array("wsline 1".utf8), at: 10)
+        try client.connection.ping(client.connection.nextPingPayload(), at: 20)
+        _ = client.tick(at: 100)
+        try client.connection.ping(client.connection.nextPingPayload(), at: 150)
+        var server = Peer(.server)
+        let pings = server.receive(client.takeWritten())
+        #expect(pings.count == 4)
+        for (index, ping) in pings.enumerated() { #expect(!pings[..<index].contains(ping)) }
+        client.now = 200
+        _ = client.receive(frame(10, Array("wsline 1".utf8)))
+        #expect(client.connection.lastRoundTrip == 190)
+    }
+
+    @Test("of two pings with the same payload a pong answers the first, and the next one the second")
+    func samePayload() throws {
+        var client = Peer(.client)
+        try client.ping([1])
+        try client.connection.ping([1], at: 100)
+        for roundTrip: Instant in [150, 50] {
+            client.now = 150
+            _ = client.receive(frame(10, [1]))
+            #expect(client.connection.lastRoundTrip == roundTrip)
+        }
+    }
+
     @Test("a ping of more than 125 bytes is refused and not sent")
     func tooLong() {
         var client = Peer(.client)

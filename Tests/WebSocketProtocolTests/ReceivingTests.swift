@@ -116,6 +116,33 @@ struct ReceivingTests {
         #expect(client.receive(bytes) == [.ping([1]), .pong([2]), .text("abc")])
     }
 
+    @Test(
+        "each byte of a message that isn't whole changes what has come of it; control frames are no part of it", arguments: [false, true])
+    func incomplete(isStreamed: Bool) {
+        var client = Peer(.client)
+        client.connection.streamsBinary = isStreamed
+        #expect(client.connection.incompleteMessage == nil)
+        let payload = [UInt8](repeating: 7, count: 300)
+        for bytes in [frame(2, payload), frame(2, payload, fin: false) + frame(0, payload)] {
+            var last: UInt64?
+            for byte in bytes.dropLast() {
+                _ = client.receive([byte])
+                let size = client.connection.incompleteMessage
+                #expect(size != nil && size != last)
+                last = size
+            }
+            _ = client.receive([7])
+            #expect(client.connection.incompleteMessage == nil)
+        }
+        _ = client.receive(hex("89 02 01"))
+        #expect(client.connection.incompleteMessage == nil, "half a ping")
+        _ = client.receive(hex("02") + frame(2, payload, fin: false))
+        let size = client.connection.incompleteMessage
+        #expect(size != nil)
+        _ = client.receive(frame(9, [1]) + hex("8a 05 01"))
+        #expect(client.connection.incompleteMessage == size)
+    }
+
     @Test("a message above the limit fails with 1009 before its payload is there", arguments: [1001, 1 << 40, UInt64(1) << 63 - 1])
     func limit(_ length: UInt64) {
         var client = Peer(.client) { $0.maxMessageSize = 1000 }

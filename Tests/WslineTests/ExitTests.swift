@@ -205,7 +205,7 @@ extension ProgramTests {
                 try $0.upgrade()
                 $0.hang()
             }
-            let result = try run(["--close-timeout", "0.3", deaf.url], input: "")
+            let result = try run(["-w", "0", "--close-timeout", "0.3", deaf.url], input: "")
             #expect(result.status == 9 && result.duration < 4)
             let lingering = try LoopbackServer {
                 try $0.upgrade()
@@ -213,7 +213,7 @@ extension ProgramTests {
                 try $0.sendFrame(8, [0x03, 0xE8])
                 $0.hang()
             }
-            let lingered = try run(["--close-timeout", "0.3", lingering.url], input: "")
+            let lingered = try run(["-w", "0", "--close-timeout", "0.3", lingering.url], input: "")
             #expect(lingered.status == 0 && lingered.duration < 4)
             let talking = try LoopbackServer {
                 try $0.upgrade()
@@ -222,7 +222,7 @@ extension ProgramTests {
                     usleep(20_000)
                 }
             }
-            let talked = try run(["--close-timeout", "0.5", talking.url], input: "")
+            let talked = try run(["-w", "0", "--close-timeout", "0.5", talking.url], input: "")
             #expect(talked.status == 9 && talked.duration < 4)
         }
 

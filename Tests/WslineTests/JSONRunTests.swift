@@ -47,11 +47,11 @@ extension ProgramTests {
             let recording = try run(["--json", "-w", "-1", feed.url], input: "").output
             let seen = Gathered<String>()
             let server = try recorder(seen)
-            let replayed = try run(["--json-input", server.url], input: recording)
+            let replayed = try run(["--json-input", "-w", "0", server.url], input: recording)
             #expect(replayed.status == 0, "\(replayed.errors)")
             #expect(try seen.first(4) == ["first", "second", "binary 3", "closed 1000"])
             #expect(replayed.duration >= 0.35)
-            let atOnce = try run(["--json-input", server.url], input: recording.replacing(#/"delay_ms":[0-9.]+,/#, with: ""))
+            let atOnce = try run(["--json-input", "-w", "0", server.url], input: recording.replacing(#/"delay_ms":[0-9.]+,/#, with: ""))
             #expect(try seen.first(8).suffix(4) == ["first", "second", "binary 3", "closed 1000"])
             #expect(atOnce.status == 0)
         }
@@ -72,9 +72,29 @@ extension ProgramTests {
             #expect(try seen.first(3) == ["now", "later", "closed 4001"])
             #expect(result.status == 0, "\(result.errors)")
             #expect(result.duration >= 0.3)
-            let last = try run(["--json-input", server.url], input: #"{"event":"message","text":"x","delay_ms":300.5}"#)
+            let last = try run(["--json-input", "-w", "0", server.url], input: #"{"event":"message","text":"x","delay_ms":300.5}"#)
             #expect(try seen.first(5).suffix(2) == ["x", "closed 1000"])
             #expect(last.duration >= 0.3)
+        }
+
+        @Test("A delay that spans a reconnect ends on the new connection, with its line")
+        func delayAcrossReconnect() throws {
+            let seen = Gathered<String>()
+            let server = try TestServer { socket in
+                socket.onMessage = { [unowned socket] _, payload in
+                    seen.append(payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+                    if seen.all.count == 1 { try? socket.close(.serviceRestart) }
+                }
+                socket.onClose = { seen.append("closed \($0.code.rawValue)") }
+            }
+            let input = """
+                {"event":"message","text":"before"}
+                {"event":"message","text":"after","delay_ms":1500}
+
+                """
+            let result = try run(["--json-input", "--reconnect", "-w", "0", server.url], input: input)
+            #expect(try seen.first(4) == ["before", "closed 1012", "after", "closed 1000"])
+            #expect(result.status == 0, "\(result.errors)")
         }
 
         @Test("A delay without end doesn't hang a run that has a bound")
@@ -100,7 +120,7 @@ extension ProgramTests {
             let seen = Gathered<String>()
             let server = try recorder(seen)
             let base64 = String(repeating: "AAAA", count: 1 << 20)
-            let result = try run(["--json-input", server.url], input: "{\"event\":\"message\",\"base64\":\"\(base64)\"}\n")
+            let result = try run(["--json-input", "-w", "0", server.url], input: "{\"event\":\"message\",\"base64\":\"\(base64)\"}\n")
             #expect(result.status == 0, "\(result.errors)")
             #expect(try seen.first(1) == ["binary \(3 << 20)"])
         }

@@ -14,7 +14,7 @@ struct ListenTests {
     @Test("what clients send goes to standard output, and their coming and going to standard error")
     func receives() throws {
         let server = try Listening(["-s", "chat"], input: .file("/dev/null"))
-        let client = try server.client(["-s", "other", "-s", "chat"])
+        let client = try server.client(["-s", "other", "-s", "chat", "-w", "0"])
         try client.write("one\ntwo\n")
         client.closeInput()
         #expect(try client.waitForExit().status == .exited(0))

@@ -64,7 +64,7 @@ extension ProgramTests {
         func splits(options: [String], input: String, expected: [String]) throws {
             let seen = Gathered<String>()
             let server = try recorder(seen)
-            let result = try run(options + [server.url], input: input)
+            let result = try run(options + ["-w", "0", server.url], input: input)
             #expect(result.status == 0)
             #expect(try seen.first(expected.count + 1) == expected + ["closed 1000"])
         }
@@ -92,7 +92,7 @@ extension ProgramTests {
                     if case .ended = part { sizes.append(socket.statistics.bytesReceived) }
                 }
             }
-            let program = try start(["-b", "--split", "whole", "--no-deflate", server.url])
+            let program = try start(["-b", "--split", "whole", "--no-deflate", "-w", "0", server.url])
             for _ in 0..<64 { try program.write([UInt8](repeating: 7, count: 1 << 20)) }
             program.closeInput()
             let result = try finish(program)

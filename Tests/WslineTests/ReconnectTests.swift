@@ -13,7 +13,7 @@ extension ProgramTests {
             let seen = Gathered<String>()
             var server: TestServer? = try recorder(seen)
             let (port, url) = try (#require(server?.port), #require(server?.url))
-            let program = try start(["--reconnect", url])
+            let program = try start(["--reconnect", "-w", "0", url])
             try program.write("before\n")
             try seen.first(1)
             server?.stop()

@@ -115,9 +115,9 @@ struct StopOptions {
         case untilClosed
     }
 
-    /// `-w`: how long to listen behind the end of input; nil where it wasn't given.
+    /// `-w`: how long to listen after the end of input; nil where it wasn't given.
     var wait: Wait?
-    /// `--idle`: seconds without a message, behind the end of input.
+    /// `--idle`: seconds without a message, after the end of input.
     var idle: Double?
     /// `--count`, `-1`: how many messages to receive.
     var count: Int?

@@ -12,6 +12,8 @@ final class EventInput: @unchecked Sendable {
     var onDue: (() -> Void)?
 
     private let queue: DispatchQueue
+    /// The present connection; what waited for its time goes to the one that is there then.
+    private weak var socket: WebSocket?
     /// What was to be done after the delay, or once there is a connection again.
     private var pending: JSONInput.Action?
     private var isDelayed = false
@@ -24,36 +26,40 @@ final class EventInput: @unchecked Sendable {
     var isWaiting: Bool { pending != nil }
 
     /// Takes a line. Gives false where the next has to wait for `onDue`.
-    func take(_ line: UnsafeRawBufferPointer, _ place: InputError.Place, _ socket: WebSocket) throws(InputError) -> Bool {
+    func take(_ line: UnsafeRawBufferPointer, _ place: InputError.Place) throws(InputError) -> Bool {
         let event: JSONInput
         do { event = try JSONInput(parsing: line) } catch { throw .line(place: place, "\(error)") }
         guard event.delay > lateness else {
             lateness = max(lateness - event.delay, 0)
-            perform(event.action, on: socket)
-            return true
+            pending = event.action
+            performPending()
+            return !isWaiting
         }
         let deadline = DispatchTime.now() + (event.delay - lateness)
         pending = event.action
         isDelayed = true
-        queue.asyncAfter(deadline: deadline) { [self, weak socket] in
+        queue.asyncAfter(deadline: deadline) { [self] in
             isDelayed = false
             let late = Double(DispatchTime.now().uptimeNanoseconds &- deadline.uptimeNanoseconds) / 1e9
             lateness = min(late, Self.mostLateness)
-            if let socket { performPending(on: socket) }
+            if performPending() { onDue?() }
         }
         return false
     }
 
     /// Does what became due while there was no connection.
     func attached(to socket: WebSocket) {
-        if !isDelayed { performPending(on: socket) }
+        self.socket = socket
+        if !isDelayed { performPending() }
     }
 
-    private func performPending(on socket: WebSocket) {
-        guard let action = pending, socket.readyState == .open else { return }
+    /// Does what waits, if there is a connection to do it on; returns whether it did.
+    @discardableResult
+    private func performPending() -> Bool {
+        guard let action = pending, let socket, socket.readyState == .open else { return false }
         pending = nil
         perform(action, on: socket)
-        onDue?()
+        return true
     }
 
     private func perform(_ action: JSONInput.Action, on socket: WebSocket) {

@@ -30,9 +30,10 @@ extension OptionGroup {
                 elsewhere: ["-d", "--data", "--data-raw"]
             ) { $0.input.execute.append($1.text) },
             .value(
-                "SECS", "-w", "--wait", does: "Listen that long after the end of input; -1: until the server closes (2 with -x)",
-                in: .client,
-                rules: [.contradicts("--idle", when: "-1")]
+                "SECS", "-w", "--wait",
+                does:
+                    "Listen that long after the end of input, not for a second of silence (2 with -x); 0: close at once, -1: until the server closes",
+                in: .client, rules: [.contradicts("--idle", when: "-1")]
             ) { draft, argument in
                 let remedy = ", or -1 to wait until the server closes"
                 draft.stop.wait = argument.text == "-1" ? .untilClosed : .seconds(try argument.seconds(more: remedy))
