@@ -95,6 +95,22 @@ extension ProgramTests {
             #expect(try seen.first(2) == ["a", "closed 1000"])
         }
 
+        @Test(
+            "A line that isn't JSON (RFC 8259) is refused at its first wrong byte, in members that nobody reads too",
+            arguments: [
+                (#"{"event":"message","text":"a",}"#, 31), (#"{"event":"ping","other":[1,]}"#, 28),
+                (#"{"event":"ping","other":01}"#, 26), (#"{"event":"ping" /* no */}"#, 17), ("{'event':'ping'}", 2),
+                (#"{"event":"ping"} {}"#, 18), ("{\"event\":\"ping\",\"other\":\"\t\"}", 26), (#"{"event":"ping""#, 16),
+            ] as [(String, Int)])
+        func notJSON(line: String, byte: Int) throws {
+            let seen = Gathered<String>()
+            let server = try recorder(seen)
+            let result = try run(["--json-input", server.url], input: line + "\n")
+            #expect(result.status == 65)
+            #expect(result.errors.hasPrefix("wsline: input line 1: not JSON at byte \(byte): "), "\(result.errors)")
+            #expect(try seen.first(1) == ["closed 1000"])
+        }
+
         @Test("An event of several megabytes is replayed whole")
         func largeEvent() throws {
             let seen = Gathered<String>()
