@@ -121,6 +121,7 @@ import Testing
     @Test("an error quotes what was wrong, with nothing that could drive a terminal")
     func descriptions() {
         #expect(JSONInputError.notJSON("\u{1b}[2J", offset: 0).description == #"not JSON at byte 1: "\x1b[2J""#)
+        #expect(JSONInputError.notUTF8(offset: 2).description == "the line isn't valid UTF-8 at byte 3")
         #expect(JSONInputError.unknownEvent("a\nb").description == #""event" is "a\x0ab": use message, ping, pong or close"#)
         #expect(JSONInputError.codeNotAllowed(1006).description.hasPrefix("\"code\" is 1006, which can't be sent"))
         #expect(JSONInputError.codeNotAllowed(1000.5).description.hasPrefix("\"code\" is 1000.5,"))

@@ -111,6 +111,26 @@ extension ProgramTests {
             #expect(try seen.first(1) == ["closed 1000"])
         }
 
+        @Test("Wrong UTF-8 is told with its byte, counted from 1, in what comes and in what is sent")
+        func wrongUTF8() throws {
+            let server = try LoopbackServer {
+                try $0.upgrade()
+                try $0.sendFrame(1, [0x61, 0xFF])
+                $0.hang()
+            }
+            let received = try run([server.url])
+            #expect(received.errors.contains("a text message isn't valid UTF-8 at byte 2"), "\(received.errors)")
+            let recorder = try recorder(Gathered<String>())
+            for (line, what) in [
+                (Array(#"{"event":"message","type":"text","base64":"Yf8="}"#.utf8), "byte 2"),
+                (Array(#"{"event":""#.utf8) + [0xFF], "valid UTF-8 at byte 11"),
+            ] {
+                let sent = try run(["--json-input", recorder.url], bytes: line + [0x0A])
+                #expect(sent.status == 65)
+                #expect(sent.errors.contains(what), "\(sent.errors)")
+            }
+        }
+
         @Test("An event of several megabytes is replayed whole")
         func largeEvent() throws {
             let seen = Gathered<String>()

@@ -24,7 +24,7 @@ enum JSONInputError: Error, Equatable, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .notUTF8(let offset): "the line isn't valid UTF-8 at byte \(offset)"
+        case .notUTF8(let offset): "the line isn't valid UTF-8 at byte \(offset + 1)"
         case .notJSON(let line, let offset): "not JSON\(offset.map { " at byte \($0 + 1)" } ?? ""): \(line.quoted)"
         case .notAnObject: "not a JSON object: write { \"event\": \"message\", \"text\": … }"
         case .missing(let field): "the object has no \(field.quoted)"
@@ -36,7 +36,7 @@ enum JSONInputError: Error, Equatable, CustomStringConvertible {
         case .bothPayloads: "the object has both \"text\" and \"base64\": give one of them"
         case .notBase64(let error): "\"base64\": \(error)"
         case .textNotUTF8(let offset):
-            "\"base64\" of a text message isn't valid UTF-8 at byte \(offset): give \"type\": \"binary\" to send it"
+            "\"base64\" of a text message isn't valid UTF-8 at byte \(offset + 1): give \"type\": \"binary\" to send it"
         case .payloadTooLong(let event, let bytes): "the payload of the \(event) has \(bytes) bytes: 125 is the most"
         case .codeNotAllowed(let code):
             "\"code\" is \(Self.plain(code)), which can't be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999"
