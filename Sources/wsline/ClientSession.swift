@@ -253,7 +253,10 @@ final class ClientSession: @unchecked Sendable {
         self.redirect = nil
         redirects += 1
         diagnostics.notice("redirected to \(redirect.url)")
-        if redirect.changesOrigin { configuration.connection.leaveOrigin() }
+        if redirect.changesOrigin {
+            let withheld = configuration.connection.leaveOrigin()
+            if !withheld.isEmpty { diagnostics.notice("not sent there, as it is another server: \(withheld.joined(separator: ", "))") }
+        }
         url = redirect.url
         connect()
     }
