@@ -82,7 +82,7 @@ extension Connection {
                 guard case .complete(let response, let consumed) = try parser.consume(RawSpan(_unsafeBytes: bytes)) else {
                     input.removeAll()
                     opening = .responseAwaited(handshake, deflate, parser)
-                    return streamEnded ? gather(Refusal(parser.endOfInput(), in: answer), .untilEnd) : .needsInput
+                    return streamEnded ? gather(Refusal(parser.endOfInput(), in: answer, to: handshake), .untilEnd) : .needsInput
                 }
                 input.consume(consumed)
                 answer = []
@@ -91,12 +91,12 @@ extension Connection {
                 interimResponses += 1
                 guard interimResponses <= Self.mostInterimResponses else {
                     let error = HandshakeError.tooManyInterim(limit: Self.mostInterimResponses, last: response.status)
-                    return refuse(Refusal(.handshake(error), response: response))
+                    return refuse(Refusal(.handshake(error), response: response, to: handshake))
                 }
             } catch {
                 input.removeAll()
                 closeDeadline = now &+ Self.malformedTimeout
-                return gather(Refusal(error, in: answer), .untilEnd)
+                return gather(Refusal(error, in: answer, to: handshake), .untilEnd)
             }
         }
     }
@@ -118,7 +118,7 @@ extension Connection {
             open(compression: compression)
             return .opened
         } catch {
-            let refusal = Refusal(.handshake(error), response: response)
+            let refusal = Refusal(.handshake(error), response: response, to: handshake)
             guard case .status = error else { return refuse(refusal) }
             closeDeadline = now &+ Self.bodyTimeout
             return gather(refusal, RefusalBody(of: response))

@@ -56,6 +56,8 @@ public struct ClientHandshake: Sendable {
     }
 
     public let request: HTTPRequestHead
+    /// Whether it goes out over TLS.
+    let isSecure: Bool
     let subprotocols: [String]
     let extensionOffers: [WebSocketExtension]
     let expectedAccept: String
@@ -66,6 +68,7 @@ public struct ClientHandshake: Sendable {
         guard let accept = key.acceptValue else { throw .sha1Unavailable }
         expectedAccept = accept
         version = options.version
+        isSecure = url.isSecure
         subprotocols = options.subprotocols
         extensionOffers = options.extensionOffers
         let headers = try Self.headers(url: url, key: key, options: options)

@@ -12,7 +12,7 @@ struct FailureReport {
         switch error {
         case .transport(let error): Self.line(Self.stage(error.stage), error.message, error.hint)
         case .openingTimedOut: Self.line("HTTP", "the server did not finish the handshake in time", "--connect-timeout allows more")
-        case .refused(let refusal): Self.line("HTTP", refusal.description, refusal.hint)
+        case .refused(let refusal): Self.line(refusal.isFromTLSServer ? "TLS" : "HTTP", refusal.description, refusal.hint)
         case .breach(let error): "\(error): closed with \(describe(error.closeCode))"
         case .lost(let cause): "the connection was lost with no Close" + (cause.map { " (\($0.message))" } ?? "")
         }

@@ -149,6 +149,29 @@ struct OpeningTests {
         }
     }
 
+    @Test("a TLS server is told by its alert, and by what it says of plain HTTP; behind TLS by neither")
+    func tlsServer() throws {
+        let answers: [[UInt8]] = [
+            [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28],
+            Array("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".utf8),
+        ]
+        let key = try #require(Self.key)
+        for (scheme, isNamed) in [("ws", true), ("wss", false)] {
+            for answer in answers {
+                let handshake = try ClientHandshake(url: WebSocketURL("\(scheme)://example.com/"), key: key)
+                var client = Peer(Connection(client: handshake, random: Peer.knownRandom))
+                _ = client.receive(answer)
+                client.connection.receivedEnd()
+                _ = client.connection.next()
+                let found = client.connection.refusal
+                let refusal = try #require(found)
+                #expect(refusal.isFromTLSServer == isNamed)
+                #expect((refusal.description == "the server speaks TLS on this port") == isNamed)
+                #expect((refusal.hint == "try wss://") == isNamed)
+            }
+        }
+    }
+
     @Test("interim responses are passed over, but not without end")
     func interim() throws {
         var client = try Self.client()

@@ -18,6 +18,72 @@ extension ProgramTests {
 
         private func refused(_ options: [String] = [], by answer: String) throws -> Finished { try refused(options, by: answer.utf8) }
 
+        // MARK: TLS and none
+
+        private static let tlsServers: [[UInt8]] = [
+            // Go, nginx, Apache and Tomcat, as they answer; then a fatal TLS alert.
+            Array("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".utf8),
+            Array(
+                ("HTTP/1.1 400 Bad Request\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
+                    + "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n</html>\r\n").utf8),
+            Array(
+                ("HTTP/1.1 400 Bad Request\r\n\r\n<p>Your browser sent a request that this server could not understand.<br />\n"
+                    + "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n").utf8),
+            Array("HTTP/1.1 400 \r\n\r\nBad Request\r\nThis combination of host and port requires TLS.\r\n".utf8),
+            [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x28],
+            [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x0a],
+        ]
+
+        @Test("A TLS server that answers ws:// is named, with the way out, and is status 4", arguments: tlsServers)
+        func tlsServer(answer: [UInt8]) throws {
+            let result = try refused(by: answer)
+            #expect(result.status == 4)
+            #expect(
+                result.errors.hasSuffix("wsline: TLS failed: the server speaks TLS on this port: try wss://\n"), "\(result.errors)")
+            #expect(!result.errors.contains("subprotocol"))
+            let json = try refused(["--json"], by: answer)
+            #expect(json.output.contains(#""stage":"tls""#) && json.output.contains(#""exit":4"#), "\(json.output)")
+        }
+
+        @Test("A TLS server that hangs up on ws:// may be one: the verdict says so")
+        func silentTLSServer() throws {
+            let directory = try TemporaryDirectory()
+            let certificate = try Certificate.localhost(issuer: try Certificate.authority(in: directory), in: directory)
+            let server = try TestServer.echo(tls: try context(certificate))
+            let result = try run([server.url])
+            #expect(result.status == 6)
+            #expect(result.errors.hasSuffix(": the server may speak TLS on this port: try wss://\n"), "\(result.errors)")
+        }
+
+        @Test("Over wss the same words come from behind the server, and are a refusal like any other")
+        func tlsWordsOverTLS() throws {
+            let directory = try TemporaryDirectory()
+            let certificate = try Certificate.localhost(issuer: try Certificate.authority(in: directory), in: directory)
+            let server = try TestServer(tls: try context(certificate), accepts: false) { socket in
+                socket.onRequest = { [unowned socket] _ in
+                    socket.reject(status: 400, reason: "Bad Request", body: "Client sent an HTTP request to an HTTPS server.\n")
+                }
+            }
+            let result = try run(["-k", "wss://127.0.0.1:\(server.port)/"])
+            #expect(result.status == 6)
+            #expect(!result.errors.contains("wss://"), "\(result.errors)")
+        }
+
+        @Test("A server without TLS met with wss:// is named, and is status 4")
+        func plainServer() throws {
+            let talking = try LoopbackServer {
+                _ = try $0.receive()
+                try $0.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            }
+            let result = try run(["-k", "wss://127.0.0.1:\(talking.port)/"])
+            #expect(result.status == 4)
+            #expect(result.errors.hasSuffix(": the server does not speak TLS on this port: try ws://\n"), "\(result.errors)")
+            let silent = try LoopbackServer { _ = try $0.receive() }
+            let closed = try run(["-k", "wss://127.0.0.1:\(silent.port)/"])
+            #expect(closed.status == 4)
+            #expect(closed.errors.hasSuffix(": the server may not speak TLS on this port: try ws://\n"), "\(closed.errors)")
+        }
+
         // MARK: What isn't HTTP
 
         @Test(
