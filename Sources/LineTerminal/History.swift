@@ -25,6 +25,8 @@ public struct History: Sendable {
 
     public private(set) var entries: [String] = []
     private let path: String?
+    /// The failure reported last, which isn't reported again.
+    private var reported: Failure?
 
     /// A history that is not kept.
     public init() {
@@ -37,9 +39,9 @@ public struct History: Sendable {
         do throws(Failure) {
             history.entries = try withLockedFile(path, creating: false) { descriptor throws(Failure) in try read(descriptor, path) } ?? []
         } catch {
-            return (history, error)
+            history.reported = error
         }
-        return (history, nil)
+        return (history, history.reported)
     }
 
     private init(path: String) {
@@ -60,11 +62,20 @@ public struct History: Sendable {
     }
 
     /// Adds `line` if it is to be kept, here and in the file.
-    /// - Throws: why the file could not be written; the line is in `entries` all the same.
+    /// - Throws: why the file could not be written, unless that was reported before; the line is in `entries` all the same.
     public mutating func add(_ line: String) throws(Failure) {
         guard accepts(line) else { return }
         entries.append(line)
         if entries.count > Self.capacity { entries.removeFirst(entries.count - Self.capacity) }
+        do throws(Failure) {
+            try write(line)
+        } catch  where error != reported {
+            reported = error
+            throw error
+        } catch {}
+    }
+
+    private func write(_ line: String) throws(Failure) {
         guard let path, line.utf8.count <= Self.longestEntry else { return }
         try Self.makeDirectory(for: path)
         _ = try Self.withLockedFile(path, creating: true) { descriptor throws(Failure) in

@@ -5,16 +5,11 @@ extension Connection {
         case none
         /// The request is out; its response is awaited.
         case responseAwaited(ClientHandshake, PermessageDeflateSettings?, HTTPHeadParser<HTTPResponseHead>)
-        /// The response refuses; its body is gathered, to be shown.
-        case refusalGathered(Refusal, BodyLength)
+        /// The response refuses, or isn't HTTP; its body, or what came in its place, is gathered, to be shown.
+        case refusalGathered(Refusal, RefusalBody)
         case requestAwaited(HTTPHeadParser<HTTPRequestHead>)
         /// A client waits for `accept` or `reject`.
         case answerOwed(ServerHandshake)
-    }
-
-    enum BodyLength {
-        case bytes(Int)
-        case untilEnd
     }
 
     /// A client's connection: its request waits to be written at once.
@@ -68,8 +63,8 @@ extension Connection {
         case .answerOwed: return waitForAnswer()
         case .responseAwaited(let handshake, let deflate, var parser):
             return nextResponse(handshake, deflate, &parser)
-        case .refusalGathered(let refusal, let length):
-            return gather(refusal, length)
+        case .refusalGathered(let refusal, let body):
+            return gather(refusal, body)
         case .requestAwaited(var parser):
             return nextRequest(&parser)
         }
@@ -82,19 +77,26 @@ extension Connection {
     ) -> Event {
         while true {
             do throws(HTTPHeadError) {
-                let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(input.bytes))
-                guard case .complete(let response, let consumed) = try parser.consume(bytes) else {
+                let bytes = UnsafeRawBufferPointer(input.bytes)
+                answer += bytes
+                guard case .complete(let response, let consumed) = try parser.consume(RawSpan(_unsafeBytes: bytes)) else {
                     input.removeAll()
                     opening = .responseAwaited(handshake, deflate, parser)
-                    return streamEnded ? refuse(Refusal(.head(parser.endOfInput()))) : .needsInput
+                    return streamEnded ? gather(Refusal(parser.endOfInput(), in: answer, to: handshake), .untilEnd) : .needsInput
                 }
                 input.consume(consumed)
+                answer = []
+                guard response.isInterim else { return judge(response, handshake, deflate) }
                 // An interim response, such as 103, announces the real one (RFC 9110, section 15.2).
                 interimResponses += 1
-                if response.isInterim, interimResponses <= 16 { continue }
-                return judge(response, handshake, deflate)
+                guard interimResponses <= Self.mostInterimResponses else {
+                    let error = HandshakeError.tooManyInterim(limit: Self.mostInterimResponses, last: response.status)
+                    return refuse(Refusal(.handshake(error), response: response, to: handshake))
+                }
             } catch {
-                return refuse(Refusal(.head(error)))
+                input.removeAll()
+                closeDeadline = now &+ Self.malformedTimeout
+                return gather(Refusal(error, in: answer, to: handshake), .untilEnd)
             }
         }
     }
@@ -116,38 +118,43 @@ extension Connection {
             open(compression: compression)
             return .opened
         } catch {
-            let refusal = Refusal(.handshake(error), response: response)
+            let refusal = Refusal(.handshake(error), response: response, to: handshake)
             guard case .status = error else { return refuse(refusal) }
             closeDeadline = now &+ Self.bodyTimeout
-            return gather(refusal, BodyLength(of: response))
+            return gather(refusal, RefusalBody(of: response))
         }
     }
 
-    /// Takes up to 4 KiB of a refusal's body, to be shown, for at most a second.
-    private mutating func gather(_ refusal: Refusal, _ length: BodyLength) -> Event {
-        var refusal = refusal
-        var wanted = Refusal.shownBodySize + 1
-        if case .bytes(let count) = length { wanted = min(wanted, count) }
-        let taken = min(input.count, wanted - refusal.body.count)
-        refusal.body += UnsafeRawBufferPointer(input.bytes).prefix(taken)
+    /// Takes up to 4 KiB of what a refusal says, to be shown, until its deadline.
+    private mutating func gather(_ refusal: Refusal, _ body: RefusalBody) -> Event {
+        var (refusal, body) = (refusal, body)
+        // One byte more than is shown says that there is more.
+        let limit = Refusal.shownBodySize + 1
+        body.append(UnsafeRawBufferPointer(input.bytes), to: &refusal.body, limit: limit)
         input.removeAll()
-        if refusal.body.count >= wanted || streamEnded || closeDeadline.map({ $0 <= now }) == true {
-            refusal.bodyIsCut = refusal.body.count > Refusal.shownBodySize
+        if refusal.body.count >= limit || body.isComplete || streamEnded || closeDeadline.map({ $0 <= now }) == true {
+            refusal.bodyIsCut = refusal.body.count >= limit
             if refusal.bodyIsCut { refusal.body.removeLast() }
             return refuse(refusal)
         }
-        opening = .refusalGathered(refusal, length)
+        opening = .refusalGathered(refusal, body)
         return .needsInput
     }
 
     private mutating func refuse(_ refusal: Refusal) -> Event {
+        answer = []
         self.refusal = refusal
         opening = .none
         phase = .ended
         return .refused
     }
 
+    /// How long a refusal's body may take; nanoseconds.
     private static let bodyTimeout: Instant = 1_000_000_000
+    /// How long the rest of an answer that isn't HTTP may take: most peers that speak another protocol wait for us.
+    private static let malformedTimeout: Instant = 250_000_000
+    /// A server that sent them without end would hold us for as long as it likes.
+    private static let mostInterimResponses = 20
 
     // MARK: Server
 
@@ -197,62 +204,6 @@ extension Connection {
     private mutating func write(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { outbox.append($0) }
         statistics.wireBytesSent &+= UInt64(bytes.count)
-    }
-}
-
-/// Why an opening handshake failed, with what the server said.
-public struct Refusal: Equatable, Sendable {
-    public enum Reason: Equatable, Sendable {
-        /// The response is no upgrade, or a wrong one.
-        case handshake(HandshakeError)
-        /// What came is no HTTP head, or one past its limits.
-        case head(HTTPHeadError)
-        /// Seen by a server: the request is no handshake.
-        case request(ServerHandshakeError)
-    }
-
-    public var reason: Reason
-    public var response: HTTPResponseHead?
-    /// The first bytes of the response's body.
-    public var body: [UInt8] = []
-    /// Whether the body goes on behind them.
-    public var bodyIsCut = false
-
-    init(_ reason: Reason, response: HTTPResponseHead? = nil) {
-        self.reason = reason
-        self.response = response
-    }
-
-    /// The verdict, in one line.
-    public var description: String {
-        switch reason {
-        case .handshake(let error): error.description
-        case .head(let error): error.description
-        case .request(let error): error.description
-        }
-    }
-
-    /// What to try, if there is something to try.
-    public var hint: String? {
-        if case .handshake(let error) = reason { error.hint } else { nil }
-    }
-
-    /// How much of a body is kept; bytes.
-    public static let shownBodySize = 4096
-}
-
-extension Connection.BodyLength {
-    /// How much body a response announces (RFC 9112, section 6.3).
-    init(of response: HTTPResponseHead) {
-        if response.headers.contains("Transfer-Encoding") {
-            self = .untilEnd
-        } else if response.status == 204 || response.status == 304 {
-            self = .bytes(0)
-        } else if let value = response.headers["Content-Length"], let count = Int(value), count >= 0 {
-            self = .bytes(count)
-        } else {
-            self = .untilEnd
-        }
     }
 }
 

@@ -116,6 +116,8 @@ public struct Connection: ~Copyable {
     var streamEnded = false
     var closeDeadline: Instant?
     var interimResponses = 0
+    /// What has come of the response's head, to be shown if it isn't HTTP.
+    var answer: [UInt8] = []
     var keepAlive = KeepAlive()
     /// Shows each frame to somebody; nil where nobody watches.
     var watch: FrameWatch?

@@ -23,13 +23,13 @@ public struct HTTPHeadError: Error, Hashable, Sendable, CustomStringConvertible 
     }
 
     public var reason: Reason
-    /// Where the wrong byte stands, counted from 0 at the head's first byte.
+    /// Where the wrong byte stands, or where one is missing, counted from 0 at the head's first byte; the description counts from 1.
     public var offset: Int
     /// The wrong byte; none for ``Reason/truncated``.
     public var byte: UInt8?
 
     public var description: String {
-        let found = byte.map { "found \($0.quoted) at byte \(offset)" } ?? "after \(offset) bytes"
+        let found = byte.map { "found \($0.quoted) at byte \(offset + 1)" } ?? "after \(offset) bytes"
         return switch reason {
         case .version: "the HTTP version is wrong: expected HTTP/ and a version such as 1.1, \(found)"
         case .statusCode: "the status code is wrong: expected three digits from 100, \(found)"
@@ -37,15 +37,15 @@ public struct HTTPHeadError: Error, Hashable, Sendable, CustomStringConvertible 
         case .method: "the method is wrong: expected a token such as GET, \(found)"
         case .target: "the request target is wrong: expected visible ASCII, \(found)"
         case .fieldName: "a header name is wrong: \(found)"
-        case .emptyFieldName: "a header line starts with its colon at byte \(offset)"
-        case .blankBeforeColon: "a header name is followed by a blank at byte \(offset), where only a colon may stand"
-        case .missingColon: "a header line ends at byte \(offset) without a colon"
-        case .foldedLine: "a header line starts with a blank at byte \(offset): folded headers are obsolete and refused"
+        case .emptyFieldName: "a header line starts with its colon at byte \(offset + 1)"
+        case .blankBeforeColon: "a header name is followed by a blank at byte \(offset + 1), where only a colon may stand"
+        case .missingColon: "a header line ends at byte \(offset + 1) without a colon"
+        case .foldedLine: "a header line starts with a blank at byte \(offset + 1): folded headers are obsolete and refused"
         case .fieldValue: "a header value is wrong: \(found)"
         case .bareCarriageReturn: "a carriage return is not followed by a line feed: \(found)"
-        case .bareLineFeed: "a line ends in a line feed alone at byte \(offset), where CR LF is required"
+        case .bareLineFeed: "a line ends in a line feed alone at byte \(offset + 1), where CR LF is required"
         case .headTooLarge(let limit): "the HTTP head is larger than \(limit) bytes"
-        case .lineTooLong(let limit): "a line of the HTTP head is longer than \(limit) bytes, up to byte \(offset)"
+        case .lineTooLong(let limit): "a line of the HTTP head is longer than \(limit) bytes, up to byte \(offset + 1)"
         case .tooManyFields(let limit): "the HTTP head has more than \(limit) headers"
         case .truncated where offset == 0: "the connection was closed before an HTTP head came"
         case .truncated: "the connection was closed inside the HTTP head, after \(offset) bytes"
@@ -55,7 +55,6 @@ public struct HTTPHeadError: Error, Hashable, Sendable, CustomStringConvertible 
     /// What a first byte that no HTTP peer sends gives away.
     public var hint: String? {
         switch (reason, offset, byte) {
-        case (.version, 0, 0x15), (.version, 0, 0x16): "the server speaks TLS here: try wss://"
         case (.method, 0, 0x16): "the client speaks TLS, and this port does not"
         case (.version, 0, _): "this port does not speak HTTP"
         default: nil

@@ -93,6 +93,12 @@ extension HTTPHeaders {
         public var isSensitive: Bool {
             ["authorization", "proxy-authorization", "cookie"].contains { isNamed($0) }
         }
+
+        /// Whether any server may see the value: it says what the client is and takes, not who asks.
+        public var isHarmless: Bool {
+            let name = name.asciiLowercased
+            return name == "user-agent" || name == "accept" || name.hasPrefix("accept-")
+        }
     }
 
     /// The first word of a line without a colon: `Authorization Bearer x` must not be quoted whole.

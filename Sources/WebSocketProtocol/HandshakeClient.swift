@@ -56,6 +56,8 @@ public struct ClientHandshake: Sendable {
     }
 
     public let request: HTTPRequestHead
+    /// Whether it goes out over TLS.
+    let isSecure: Bool
     let subprotocols: [String]
     let extensionOffers: [WebSocketExtension]
     let expectedAccept: String
@@ -66,6 +68,7 @@ public struct ClientHandshake: Sendable {
         guard let accept = key.acceptValue else { throw .sha1Unavailable }
         expectedAccept = accept
         version = options.version
+        isSecure = url.isSecure
         subprotocols = options.subprotocols
         extensionOffers = options.extensionOffers
         let headers = try Self.headers(url: url, key: key, options: options)
@@ -140,7 +143,8 @@ extension ClientHandshake {
     /// (``HTTPResponseHead/isInterim``) are the caller's to pass over.
     public func check(_ response: HTTPResponseHead) throws(HandshakeError) -> HandshakeResult {
         guard response.status == 101 else { throw .status(response, version) }
-        guard response.version >= .http1_1 else { throw .httpVersion(response.version) }
+        // HTTP/1.0 has no Upgrade (RFC 9110, section 7.8), HTTP/2 and 3 no 101 (RFC 9113, section 8.6; RFC 9114, section 4.5).
+        guard response.version == .http1_1 else { throw .httpVersion(response.version) }
         let headers = response.headers
         try checkUpgrade(headers)
         try checkAccept(headers)

@@ -2,6 +2,8 @@
 public enum HandshakeError: Error, Hashable, Sendable {
     /// Anything but 101, in answer to a request of this version.
     case status(HTTPResponseHead, HandshakeVersion)
+    /// Nothing but interim responses (RFC 9110, section 15.2), more of them than the limit.
+    case tooManyInterim(limit: Int, last: Int)
     case httpVersion(HTTPVersion)
     case missing(field: String, expected: String)
     case wrong(field: String, value: String, expected: String)
@@ -18,6 +20,8 @@ extension HandshakeError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .status(let response, let version): "HTTP \(response.status): \(HandshakeRefusal(response, version).reason)"
+        case .tooManyInterim(let limit, let last):
+            "the server sent more than \(limit) interim responses (1xx, the last HTTP \(last)) and no final one"
         case .httpVersion(let version): "the server answered in \(version), expected HTTP/1.1"
         case .missing(let field, let expected): "\(field) is missing, expected \(expected)"
         case .wrong(let field, let value, let expected): "\(field) is \(value.isEmpty ? "empty" : value.quoted), expected \(expected)"

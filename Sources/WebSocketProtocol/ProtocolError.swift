@@ -13,6 +13,7 @@ public enum ProtocolError: Error, Equatable, Sendable {
     case continuationOfNothing
     case messageInterrupted(by: Opcode)
     case compressedContinuation
+    /// The offset counts from 0; the description from 1.
     case invalidText(offset: UInt64)
     case truncatedText
     case closePayloadOfOneByte
@@ -56,7 +57,7 @@ extension ProtocolError: CustomStringConvertible {
         case .continuationOfNothing: "a continuation frame came where no message was begun"
         case .messageInterrupted(let opcode): "a \(opcode) frame came before the fragmented message was finished"
         case .compressedContinuation: "RSV1 is set on a continuation frame; only a message's first frame may have it"
-        case .invalidText(let offset): "a text message isn't valid UTF-8 at byte \(offset)"
+        case .invalidText(let offset): "a text message isn't valid UTF-8 at byte \(offset &+ 1)"
         case .truncatedText: "a text message ends within a UTF-8 character"
         case .closePayloadOfOneByte: "a Close frame has a payload of one byte; it takes none, or a code of two"
         case .closeCodeNotAllowed(let code): "a Close frame has code \(code), which may not be sent"

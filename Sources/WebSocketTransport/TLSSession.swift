@@ -188,7 +188,8 @@ final class TLSSession {
         switch reason {
         case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG:
             context.isServer
-                ? "the client does not speak TLS: its URL should begin with wss://" : "the server may not speak TLS there: try ws://"
+                ? "the client does not speak TLS: its URL should begin with wss://"
+                : "the server does not speak TLS on this port: try ws://"
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_NO_PROTOCOLS_AVAILABLE:
             "the two sides share no TLS version; TLS 1.2 is the least"
         case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
@@ -202,11 +203,16 @@ final class TLSSession {
             stage == .tls
             ? "\(quoted(peer)) closed the connection within the TLS handshake"
             : "the TLS connection with \(quoted(peer)) was cut off: it ended with no close_notify"
-        return TransportError(stage, .truncated, text)
+        return TransportError(stage, .truncated, text, hint: plainHint(stage))
     }
 
     private func lost(_ error: SystemError, _ stage: Stage) -> TransportError {
-        TransportError(stage, "the connection with \(quoted(peer)) was lost", system: error)
+        TransportError(stage, "the connection with \(quoted(peer)) was lost", system: error, hint: plainHint(stage))
+    }
+
+    /// A server that speaks something else may hang up on a ClientHello.
+    private func plainHint(_ stage: Stage) -> String? {
+        stage == .tls && !context.isServer ? "the server may not speak TLS on this port: try ws://" : nil
     }
 
     private var closed: TransportError {

@@ -214,10 +214,10 @@ final class ClientSession: @unchecked Sendable {
         // What goes wrong while we leave is nobody's concern any more, but for a breach.
         if isOver, verdict != nil { return }
         if case .refused(let refusal) = error, let response = refusal.response {
-            log?.refused(response, socket)
+            log?.refused(refusal, socket)
             do {
                 redirect = try redirect(response)
-                if redirect != nil { return }
+                if let redirect { return diagnostics.notice("redirected to \(redirect.url)") }
                 report(error)
             } catch {
                 diagnostics.error("can't follow the server's redirect: \(error)")
@@ -252,8 +252,10 @@ final class ClientSession: @unchecked Sendable {
     private func follow(_ redirect: WebSocketURL.Redirect) {
         self.redirect = nil
         redirects += 1
-        diagnostics.notice("redirected to \(redirect.url)")
-        if redirect.changesOrigin { configuration.connection.leaveOrigin() }
+        if redirect.changesOrigin {
+            let withheld = configuration.connection.leaveOrigin()
+            if !withheld.isEmpty { diagnostics.notice("not sent there, as it is another server: \(withheld.joined(separator: ", "))") }
+        }
         url = redirect.url
         connect()
     }

@@ -57,7 +57,7 @@ extension ExitStatus {
         switch error {
         case .transport(let error): self = ExitStatus(error)
         case .openingTimedOut, .breach(.keepAliveTimeout): self = .timeout
-        case .refused: self = .handshake
+        case .refused(let refusal): self = refusal.isFromTLSServer ? .tls : .handshake
         // A limit of ours is no fault of the peer's.
         case .breach(.messageTooBig): self = .failure
         case .breach: self = .protocolBreach

@@ -12,7 +12,7 @@ struct FailureReport {
         switch error {
         case .transport(let error): Self.line(Self.stage(error.stage), error.message, error.hint)
         case .openingTimedOut: Self.line("HTTP", "the server did not finish the handshake in time", "--connect-timeout allows more")
-        case .refused(let refusal): Self.line("HTTP", refusal.description, refusal.hint)
+        case .refused(let refusal): Self.line(refusal.isFromTLSServer ? "TLS" : "HTTP", refusal.description, refusal.hint)
         case .breach(let error): "\(error): closed with \(describe(error.closeCode))"
         case .lost(let cause): "the connection was lost with no Close" + (cause.map { " (\($0.message))" } ?? "")
         }
@@ -20,9 +20,13 @@ struct FailureReport {
 
     /// - Parameter showsResponse: false where the response's head has been shown already.
     func write(to diagnostics: Diagnostics, showsResponse: Bool) {
-        if case .refused(let refusal) = error, let response = refusal.response, response.status != 101 || showsResponse {
-            if showsResponse { Self.show(response, on: diagnostics) }
-            Self.show(body: refusal, on: diagnostics)
+        if case .refused(let refusal) = error {
+            if let response = refusal.response {
+                if showsResponse { diagnostics.show(response, from: .normal) }
+                Self.show(body: refusal, on: diagnostics)
+            } else {
+                MalformedAnswer(refusal)?.show(on: diagnostics)
+            }
         }
         diagnostics.error(verdict)
     }
@@ -42,17 +46,18 @@ struct FailureReport {
         }
     }
 
-    private static func show(_ response: HTTPResponseHead, on diagnostics: Diagnostics) {
-        diagnostics.detail(response.statusLine, as: .received, from: .normal)
-        for field in response.headers.redacted.fields { diagnostics.detail("\(field.name): \(field.value)", as: .received, from: .normal) }
-    }
-
     private static func show(body refusal: Refusal, on diagnostics: Diagnostics) {
         guard !refusal.body.isEmpty else { return }
-        let text = String(decoding: refusal.body, as: UTF8.self)
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false).map({ $0.hasSuffix("\r") ? $0.dropLast() : $0 }) {
-            diagnostics.detail(String(line), as: .received, from: .normal)
-        }
+        diagnostics.detail("", as: .received, from: .normal)
+        diagnostics.detail(String(decoding: refusal.body, as: UTF8.self), as: .received, from: .normal)
         if refusal.bodyIsCut { diagnostics.detail("… (only the first \(Refusal.shownBodySize) bytes are shown)", from: .normal) }
+    }
+}
+
+extension Diagnostics {
+    /// Shows a response's head.
+    func show(_ response: HTTPResponseHead, from minimum: Level = .verbose) {
+        detail(response.statusLine, as: .received, from: minimum)
+        for field in response.headers.redacted.fields { detail("\(field.name): \(field.value)", as: .received, from: minimum) }
     }
 }

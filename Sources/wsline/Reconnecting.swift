@@ -49,6 +49,7 @@ extension WebSocketError {
             case .protocolFailure: error.stage == .proxy
             default: true
             }
+        case .refused(let refusal) where refusal.isFromTLSServer: false
         case .refused(let refusal): refusal.response.map { $0.status == 429 || $0.status >= 500 } ?? true
         case .breach(.keepAliveTimeout), .openingTimedOut, .lost: true
         case .breach: false

@@ -123,15 +123,13 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     }
 
     private func read(with editor: LineEditor) -> Never {
-        var reportsHistory = true
         while true {
             switch editor.readLine() {
             case .line(let line):
                 do {
                     try editor.addHistory(line)
                 } catch {
-                    if reportsHistory { console.notice("\(error)") }
-                    reportsHistory = false
+                    console.notice("\(error)")
                 }
                 queue.sync { entered(line) }
             case .interrupt: queue.sync { quit() }

@@ -34,15 +34,15 @@ final class VerboseLog {
     }
 
     func opened(_ socket: WebSocket) {
-        if let response = socket.handshakeResult?.response { head(response) }
+        if let response = socket.handshakeResult?.response { diagnostics.show(response) }
         let extensions = socket.extensions.map(\.description)
         diagnostics.detail(
             "subprotocol: \(socket.subprotocol ?? "none"); extensions: \(extensions.isEmpty ? "none" : extensions.joined(separator: ", "))")
         timing(socket)
     }
 
-    func refused(_ response: HTTPResponseHead, _ socket: WebSocket?) {
-        head(response)
+    func refused(_ refusal: Refusal, _ socket: WebSocket?) {
+        if let response = refusal.response { diagnostics.show(response) }
         if let socket { timing(socket) }
     }
 
@@ -66,11 +66,6 @@ final class VerboseLog {
         diagnostics.detail(
             "received \(counted(messages, "message")) of \(counted(statistics.bytesReceived, "byte")) (\(statistics.wireBytesReceived) on the wire), "
                 + "sent \(counted(sent, "message")) of \(counted(statistics.bytesSent, "byte")) (\(statistics.wireBytesSent))")
-    }
-
-    private func head(_ response: HTTPResponseHead) {
-        diagnostics.detail(response.statusLine, as: .received)
-        for field in response.headers.redacted.fields { diagnostics.detail("\(field.name): \(field.value)", as: .received) }
     }
 
     private func describe(_ info: TLSInfo, with peer: String) {

@@ -93,7 +93,13 @@ private func client(_ bytes: UnsafeRawBufferPointer, cuts: Cuts?) -> Handshake {
         require(peer.notes.contains(.refused), "the stream ended within the handshake, and nothing was refused")
     }
     require((peer.connection.refusal?.body.count ?? 0) <= Refusal.shownBodySize, "more of a body is kept than is shown")
-    if let refusal = peer.connection.refusal { checkText(refusal.description + (refusal.hint ?? "")) }
+    if let refusal = peer.connection.refusal {
+        checkText(refusal.description + (refusal.hint ?? ""))
+        if case .head(let error) = refusal.reason {
+            let isShown = (refusal.bodyOffset...refusal.bodyOffset + refusal.body.count).contains(error.offset)
+            require(isShown, "the wrong byte is not among those that are shown")
+        }
+    }
     return Handshake(
         notes: peer.notes, refusal: peer.connection.refusal, subprotocol: peer.connection.acceptedSubprotocol,
         extensions: peer.connection.acceptedExtensions)

@@ -158,6 +158,13 @@ class Failures(InteropTestCase):
         url = f"wss://localhost:{nginx()}/{peer('python')}/echo"
         self.check(run("--ca", certificate()[0], "--servername", "elsewhere.example", "-1", url, input=b"x\n"), b"", status=4)
 
+    def test_a_tls_server_met_with_ws_is_recognised(self):
+        self.check(run("-1", f"ws://localhost:{nginx()}/{peer('python')}/echo", input=b"x\n"), b"", status=4, stderr="try wss://")
+
+    def test_a_server_without_tls_met_with_wss_is_recognised(self):
+        for kind in ("python", "node"):
+            self.check(run("-k", "-1", f"wss://localhost:{peer(kind)}/echo", input=b"x\n"), b"", status=4, stderr="try ws://")
+
     def test_an_answer_that_is_no_upgrade_is_status_6(self):
         self.check(run("-1", self.answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), input=b"x\n"), b"", status=6)
 

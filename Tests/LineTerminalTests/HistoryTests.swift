@@ -117,10 +117,24 @@ import Testing
             let opened = History.open(path: path)
             #expect(opened.failure?.description == "the history '\(path)' is damaged: move it away to begin a new one")
             var history = opened.history
-            #expect(throws: History.Failure.self) { try history.add("x") }
+            #expect(throws: Never.self, "it has been reported") { try history.add("x") }
             #expect(history.entries == ["x"])
             #expect(TemporaryDirectory.read(path) == text + "\n")
         }
+    }
+
+    @Test("What keeps a line from the file is reported once, until something else does")
+    func reportedOnce() throws {
+        let directory = TemporaryDirectory.unique("once")
+        mkdir(directory, S_IRWXU)
+        defer { rmdir(directory) }
+        var history = History.open(path: directory + "/none/history").history
+        rmdir(directory)
+        TemporaryDirectory.write("", to: directory)
+        defer { unlink(directory) }
+        #expect(throws: History.Failure.self) { try history.add("a") }
+        try history.add("b")
+        #expect(history.entries == ["a", "b"])
     }
 
     @Test("A directory in the file's place is a failure, not a crash")

@@ -253,10 +253,11 @@ import Testing
         #expect(outcomes.isSuperset(of: ["parsed", "refused"]))
     }
 
-    @Test("a TLS alert in answer to plain HTTP hints at wss://")
-    func tlsHint() {
-        #expect(failure("\u{15}\u{3}\u{1}")?.hint == "the server speaks TLS here: try wss://")
+    @Test("an error says what was found and where, counted from 1, and what a first byte gives away")
+    func descriptions() {
         #expect(
-            failure("\u{15}")?.description == "the HTTP version is wrong: expected HTTP/ and a version such as 1.1, found 0x15 at byte 0")
+            failure("\u{15}")?.description == "the HTTP version is wrong: expected HTTP/ and a version such as 1.1, found 0x15 at byte 1")
+        #expect(failure("SSH")?.hint == "this port does not speak HTTP")
+        #expect(failure("\u{16}\u{3}\u{1}", of: HTTPHeadParser<HTTPRequestHead>())?.hint == "the client speaks TLS, and this port does not")
     }
 }

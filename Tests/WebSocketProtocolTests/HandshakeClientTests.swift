@@ -191,11 +191,13 @@ import Testing
         #expect(error?.description == "Sec-WebSocket-Extensions \"foo;\" has no parameter name at column 5")
     }
 
-    @Test("a 101 in HTTP/1.0 is refused (RFC 9110, section 7.8)")
-    func oldVersion() throws {
+    @Test(
+        "a 101 in another version than HTTP/1.1 is refused (RFC 9110, section 7.8; RFC 9113, section 8.6)",
+        arguments: [(1, 0), (2, 0), (0, 9)])
+    func otherVersion(major: UInt8, minor: UInt8) throws {
         var head = try response(101, "", Self.good)
-        head.version = .http1_0
-        #expect(throws: HandshakeError.httpVersion(.http1_0)) { try handshake().check(head) }
+        head.version = HTTPVersion(major: major, minor: minor)
+        #expect(throws: HandshakeError.httpVersion(head.version)) { try handshake().check(head) }
     }
 
     @Test(

@@ -105,7 +105,71 @@ struct OpeningTests {
         cut.connection.receivedEnd()
         #expect(cut.connection.next() == .refused)
         var other = try Self.client()
-        #expect(other.receive(Array("SSH-2.0-OpenSSH_9.2\r\n".utf8)) == [.refused])
+        other.now = 5
+        #expect(other.receive(Array("SSH-2.0-".utf8)) == [], "more of it may come")
+        #expect(other.receive(Array("OpenSSH_9.2\r\n".utf8)) == [])
+        #expect(other.connection.nextDeadline == 250_000_005)
+        #expect(other.tick(at: 250_000_005) == .refused)
+        #expect(other.connection.refusal?.body == Array("SSH-2.0-OpenSSH_9.2\r\n".utf8))
+    }
+
+    @Test("of what isn't HTTP 4 KiB are kept, the wrong byte among them, however it is cut")
+    func malformed() throws {
+        let head = Array(
+            ("HTTP/1.1 200 OK\r\n" + String(repeating: "X: \(String(repeating: "x", count: 97))\r\n", count: 60) + "\u{1}").utf8)
+        for (answer, offset) in [([UInt8](repeating: 0x80, count: 9000), 0), (head + [UInt8](repeating: 0x81, count: 9000), 4089)] {
+            for cuts in [[Int.max], [1], [700, 3]] {
+                var client = try Self.client()
+                #expect(client.receive(answer, cuts: cuts) == [.refused])
+                let found = client.connection.refusal
+                let refusal = try #require(found)
+                #expect(refusal.bodyOffset == offset && refusal.bodyIsCut)
+                #expect(refusal.body == Array(answer[offset...].prefix(4096)))
+            }
+        }
+    }
+
+    @Test("a chunked body is gathered without its chunks, in every cut, and what breaks the coding as it came")
+    func chunkedBody() throws {
+        let head = "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+        for (coded, body, isComplete) in [
+            ("5\r\nhello\r\n0\r\n\r\nmore", "hello", true), ("A;x=\"1\"\r\n0123456789\r\n000 \r\nT: x\r\nU: y\r\n\r\n", "0123456789", true),
+            ("5\r\nhel", "hel", false), ("0\r\n\r\n", "", true), ("x5\r\n", "x5\r\n", false), ("5\nhello", "\nhello", false),
+            ("2\r\nabX\r\n", "abX\r\n", false), ("fffffffffffffff\r\nab", "ab", false), ("fffffffffffffffff\r\nab", "ff\r\nab", false),
+            (";\r\n", ";\r\n", false),
+        ] {
+            for cuts in [[Int.max], [1], [70, 1]] {
+                var client = try Self.client()
+                #expect(
+                    client.receive(Array((head + coded).utf8), cuts: cuts) == (isComplete ? [.refused] : []), "\(coded.debugDescription)")
+                client.connection.receivedEnd()
+                if !isComplete { #expect(client.connection.next() == .refused) }
+                #expect(client.connection.refusal?.body == Array(body.utf8), "\(coded.debugDescription)")
+            }
+        }
+    }
+
+    @Test("a TLS server is told by its alert, and by what it says of plain HTTP; behind TLS by neither")
+    func tlsServer() throws {
+        let answers: [[UInt8]] = [
+            [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28],
+            Array("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".utf8),
+        ]
+        let key = try #require(Self.key)
+        for (scheme, isNamed) in [("ws", true), ("wss", false)] {
+            for answer in answers {
+                let handshake = try ClientHandshake(url: WebSocketURL("\(scheme)://example.com/"), key: key)
+                var client = Peer(Connection(client: handshake, random: Peer.knownRandom))
+                _ = client.receive(answer)
+                client.connection.receivedEnd()
+                _ = client.connection.next()
+                let found = client.connection.refusal
+                let refusal = try #require(found)
+                #expect(refusal.isFromTLSServer == isNamed)
+                #expect((refusal.description == "the server speaks TLS on this port") == isNamed)
+                #expect((refusal.hint == "try wss://") == isNamed)
+            }
+        }
     }
 
     @Test("interim responses are passed over, but not without end")
@@ -114,9 +178,9 @@ struct OpeningTests {
         let hint = Array("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".utf8)
         #expect(client.receive(hint + hint + Self.response()) == [.opened])
         var endless = try Self.client()
-        #expect(endless.receive((0..<100).flatMap { _ in hint }).count == 0)
-        endless.connection.receivedEnd()
-        #expect(endless.connection.next() == .refused)
+        #expect(endless.receive((0..<20).flatMap { _ in hint }) == [])
+        #expect(endless.receive(hint) == [.refused])
+        #expect(endless.connection.refusal?.reason == .handshake(.tooManyInterim(limit: 20, last: 103)))
     }
 
     @Test(

@@ -201,7 +201,7 @@ import Testing
         options.tls = tls.client
         let error = await dial(.host("127.0.0.1", port: server.port), options).error
         #expect(error?.stage == .tls)
-        #expect(error?.hint == "the server may not speak TLS there: try ws://")
+        #expect(error?.hint == "the server does not speak TLS on this port: try ws://")
     }
 
     @Test("a server that hangs up within the handshake is told so", arguments: [false, true])

@@ -57,11 +57,11 @@ import Testing
     @Test(
         "a wrong line is refused with the reason",
         arguments: [
-            ("", .notJSON("")),
-            ("hello", .notJSON("hello")),
-            (#"{"event":"ping""#, .notJSON(#"{"event":"ping""#)),
-            (#"{"event":"ping"} x"#, .notJSON(#"{"event":"ping"} x"#)),
-            (#"{"event":"message","text":"\ud800"}"#, .notJSON(#"{"event":"message","text":"\ud800"}"#)),
+            ("", .notJSON("", offset: 0)),
+            ("hello", .notJSON("hello", offset: 0)),
+            (#"{"event":"ping""#, .notJSON(#"{"event":"ping""#, offset: 15)),
+            (#"{"event":"ping"} x"#, .notJSON(#"{"event":"ping"} x"#, offset: 17)),
+            (#"{"event":"message","text":"\ud800"}"#, .notJSON(#"{"event":"message","text":"\ud800"}"#, offset: nil)),
             ("[]", .notAnObject),
             ("null", .notAnObject),
             (#""ping""#, .notAnObject),
@@ -120,7 +120,8 @@ import Testing
 
     @Test("an error quotes what was wrong, with nothing that could drive a terminal")
     func descriptions() {
-        #expect(JSONInputError.notJSON("\u{1b}[2J").description == #"not JSON: "\x1b[2J""#)
+        #expect(JSONInputError.notJSON("\u{1b}[2J", offset: 0).description == #"not JSON at byte 1: "\x1b[2J""#)
+        #expect(JSONInputError.notUTF8(offset: 2).description == "the line isn't valid UTF-8 at byte 3")
         #expect(JSONInputError.unknownEvent("a\nb").description == #""event" is "a\x0ab": use message, ping, pong or close"#)
         #expect(JSONInputError.codeNotAllowed(1006).description.hasPrefix("\"code\" is 1006, which can't be sent"))
         #expect(JSONInputError.codeNotAllowed(1000.5).description.hasPrefix("\"code\" is 1000.5,"))

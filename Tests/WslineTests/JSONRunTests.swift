@@ -115,6 +115,42 @@ extension ProgramTests {
             #expect(try seen.first(2) == ["a", "closed 1000"])
         }
 
+        @Test(
+            "A line that isn't JSON (RFC 8259) is refused at its first wrong byte, in members that nobody reads too",
+            arguments: [
+                (#"{"event":"message","text":"a",}"#, 31), (#"{"event":"ping","other":[1,]}"#, 28),
+                (#"{"event":"ping","other":01}"#, 26), (#"{"event":"ping" /* no */}"#, 17), ("{'event':'ping'}", 2),
+                (#"{"event":"ping"} {}"#, 18), ("{\"event\":\"ping\",\"other\":\"\t\"}", 26), (#"{"event":"ping""#, 16),
+            ] as [(String, Int)])
+        func notJSON(line: String, byte: Int) throws {
+            let seen = Gathered<String>()
+            let server = try recorder(seen)
+            let result = try run(["--json-input", server.url], input: line + "\n")
+            #expect(result.status == 65)
+            #expect(result.errors.hasPrefix("wsline: input line 1: not JSON at byte \(byte): "), "\(result.errors)")
+            #expect(try seen.first(1) == ["closed 1000"])
+        }
+
+        @Test("Wrong UTF-8 is told with its byte, counted from 1, in what comes and in what is sent")
+        func wrongUTF8() throws {
+            let server = try LoopbackServer {
+                try $0.upgrade()
+                try $0.sendFrame(1, [0x61, 0xFF])
+                $0.hang()
+            }
+            let received = try run([server.url])
+            #expect(received.errors.contains("a text message isn't valid UTF-8 at byte 2"), "\(received.errors)")
+            let recorder = try recorder(Gathered<String>())
+            for (line, what) in [
+                (Array(#"{"event":"message","type":"text","base64":"Yf8="}"#.utf8), "byte 2"),
+                (Array(#"{"event":""#.utf8) + [0xFF], "valid UTF-8 at byte 11"),
+            ] {
+                let sent = try run(["--json-input", recorder.url], bytes: line + [0x0A])
+                #expect(sent.status == 65)
+                #expect(sent.errors.contains(what), "\(sent.errors)")
+            }
+        }
+
         @Test("An event of several megabytes is replayed whole")
         func largeEvent() throws {
             let seen = Gathered<String>()

@@ -25,6 +25,7 @@ struct ListenHostileTests {
             ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 405", "the method is \"POST\""),
             ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 426", "Upgrade"),
             ("\u{1b}]0;title\u{7}\r\n\r\n", "HTTP/1.1 400", "0x1b"),
+            ("\u{16}\u{3}\u{1}\u{2}", "HTTP/1.1 400", "the client speaks TLS, and this port does not"),
             ("GET / HTTP/1.1\r\n" + String(repeating: "X: y\r\n", count: 100_000), "HTTP/1.1 400", "no handshake"),
         ])
     func badRequest(_ request: String, _ status: String, _ told: String) throws {

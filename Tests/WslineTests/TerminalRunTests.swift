@@ -27,6 +27,18 @@ struct TerminalRunTests {
         #expect(try empty.waitForExit() == .exited(64))
     }
 
+    @Test("A history file that can't be used is reported once, as a client and as a listener", arguments: [[], ["-l", "127.0.0.1:0"]])
+    func historyIsNoFile(arguments: [String]) throws {
+        let server = try TerminalServer()
+        let terminal = try PseudoTerminal.wsline(arguments.isEmpty ? [server.url] : arguments, history: "/dev/null", connects: false)
+        try terminal.wait { $0.rows.contains(">") && $0.everything.contains { $0.contains("press CTRL+C to quit") } }
+        for line in ["one", "two"] { try terminal.enter(line) { $0 == (arguments.isEmpty ? "< " + line : ">") } }
+        terminal.type("\u{4}")
+        _ = try terminal.waitForExit()
+        let told = terminal.screen.everything.filter { $0.contains("/dev/null") }
+        #expect(told == ["the history '/dev/null' is not a file"])
+    }
+
     @Test("With --reconnect the prompt stays, and a line goes to the new connection")
     func reconnect() throws {
         let server = try TerminalServer { socket, kind, bytes in

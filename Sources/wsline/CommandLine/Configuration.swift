@@ -52,14 +52,19 @@ struct ConnectionOptions {
         var attempts: Int?
     }
 
-    /// Forgets what was meant for one server alone, before a redirect leads to another.
-    mutating func leaveOrigin() {
+    /// Forgets what was meant for one server alone, before a redirect leads to another. Any header may hold a key, so only those stay that are
+    /// known to hold none.
+    ///
+    /// - Returns: the names of the headers that are not sent any more.
+    mutating func leaveOrigin() -> [String] {
+        var forgotten = handshake.headers.map(\.name)
+        if handshake.authorization != nil { forgotten.insert("Authorization", at: 0) }
         handshake.authorization = nil
         handshake.host = nil
-        var headers = HTTPHeaders(handshake.headers)
-        for name in ["Authorization", "Cookie", "Host"] { headers.removeAll(named: name) }
-        handshake.headers = headers.fields
+        handshake.headers.removeAll { !$0.isHarmless }
         dialing.serverName = nil
+        let kept = Set(handshake.headers.map(\.name))
+        return forgotten.filter { !kept.contains($0) }
     }
 
     /// Where to connect for a URL.

@@ -126,13 +126,19 @@ private struct Members: Decodable {
 
     init(parsing line: UnsafeRawBufferPointer) throws(JSONInputError) {
         if let offset = UTF8Validator.firstError(in: line) { throw .notUTF8(offset: offset) }
+        // The decoder accepts more than RFC 8259: a comma after the last member, and anything in members that it isn't asked for.
+        if let offset = JSONSyntax.firstError(in: line) { throw Self.notJSON(line, offset: offset) }
         do {
             self = try JSONDecoder().decode(Members.self, from: Data(line))
         } catch let error as DecodingError {
             throw Self.reading(error, line)
         } catch {
-            throw .notJSON(String(decoding: line.prefix(512), as: UTF8.self))
+            throw Self.notJSON(line, offset: nil)
         }
+    }
+
+    private static func notJSON(_ line: UnsafeRawBufferPointer, offset: Int?) -> JSONInputError {
+        .notJSON(String(decoding: line.prefix(512), as: UTF8.self), offset: offset)
     }
 
     private static func reading(_ error: DecodingError, _ line: UnsafeRawBufferPointer) -> JSONInputError {
@@ -143,7 +149,7 @@ private struct Members: Decodable {
             return .notAnObject
         default: break
         }
-        return .notJSON(String(decoding: line.prefix(512), as: UTF8.self))
+        return notJSON(line, offset: nil)
     }
 
     /// The bytes of `text` or of `base64`; nil where there is neither.

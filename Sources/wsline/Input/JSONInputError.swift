@@ -1,10 +1,11 @@
 import WebSocketProtocol
 
-/// Why a line of `--json-input` can't be used. Offsets count bytes from 0; the line's number is the caller's to add.
+/// Why a line of `--json-input` can't be used. Offsets count bytes from 0, and in the
+/// description from 1; the line's number is the caller's to add.
 enum JSONInputError: Error, Equatable, CustomStringConvertible {
     case notUTF8(offset: Int)
-    /// How the line begins.
-    case notJSON(String)
+    /// How the line begins, and where it isn't JSON; nil if it is by the grammar, but has half a surrogate pair.
+    case notJSON(String, offset: Int?)
     case notAnObject
     case missing(String)
     case wrongType(String, expected: String)
@@ -23,8 +24,8 @@ enum JSONInputError: Error, Equatable, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .notUTF8(let offset): "the line isn't valid UTF-8 at byte \(offset)"
-        case .notJSON(let line): "not JSON: \(line.quoted)"
+        case .notUTF8(let offset): "the line isn't valid UTF-8 at byte \(offset + 1)"
+        case .notJSON(let line, let offset): "not JSON\(offset.map { " at byte \($0 + 1)" } ?? ""): \(line.quoted)"
         case .notAnObject: "not a JSON object: write { \"event\": \"message\", \"text\": … }"
         case .missing(let field): "the object has no \(field.quoted)"
         case .wrongType(let field, let expected): "\(field.quoted) is not \(expected)"
@@ -35,7 +36,7 @@ enum JSONInputError: Error, Equatable, CustomStringConvertible {
         case .bothPayloads: "the object has both \"text\" and \"base64\": give one of them"
         case .notBase64(let error): "\"base64\": \(error)"
         case .textNotUTF8(let offset):
-            "\"base64\" of a text message isn't valid UTF-8 at byte \(offset): give \"type\": \"binary\" to send it"
+            "\"base64\" of a text message isn't valid UTF-8 at byte \(offset + 1): give \"type\": \"binary\" to send it"
         case .payloadTooLong(let event, let bytes): "the payload of the \(event) has \(bytes) bytes: 125 is the most"
         case .codeNotAllowed(let code):
             "\"code\" is \(Self.plain(code)), which can't be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999"

@@ -173,7 +173,7 @@ final class ListenServer: @unchecked Sendable {
 
     private func failed(_ client: ServedClient, _ error: WebSocketError) {
         switch error {
-        case .refused(let refusal): diagnostics.error("\(client.address): no handshake: \(refusal.description)")
+        case .refused(let refusal): diagnostics.error("\(client.address): no handshake: \(refusal.description)", hint: refusal.hint)
         case .openingTimedOut:
             diagnostics.error("\(client.address): no handshake within \(seconds(Self.handshakeTimeout))")
         case .transport(let error): diagnostics.error("\(client.address): \(error.message)")

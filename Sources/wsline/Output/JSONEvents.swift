@@ -49,6 +49,7 @@ struct JSONEvents {
         init(_ error: WebSocketError) {
             switch error {
             case .transport(let error): self.init(error.stage)
+            case .refused(let refusal) where refusal.isFromTLSServer: self = .tls
             case .openingTimedOut, .refused: self = .http
             case .breach: self = .protocol
             case .lost: self = .stream
