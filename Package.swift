@@ -32,6 +32,9 @@ let package = Package(
             name: "COpenSSL", pkgConfig: pkgConfig("openssl"),
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .systemLibrary(
+            name: "CPCRE2", pkgConfig: pkgConfig("libpcre2-8"),
+            providers: [.apt(["libpcre2-dev"]), .brew(["pcre2"])]),
+        .systemLibrary(
             name: "CZlib", pkgConfig: pkgConfig("zlib"),
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(
@@ -44,7 +47,7 @@ let package = Package(
         .executableTarget(
             name: "wsline",
             dependencies: [
-                "LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CZlib",
+                "LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CPCRE2", "CZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -105,10 +105,10 @@ struct ConfigurationBuilder {
         stop.count = raw.oneMessage ? 1 : try count("--count", raw.count)
         stop.timeout = try seconds("--timeout", raw.timeout, positive: true)
         if let pattern = raw.until {
-            do {
-                stop.until = try Regex(pattern)
+            do throws(Pattern.SyntaxError) {
+                stop.until = try Pattern(pattern)
             } catch {
-                throw UsageFailure("--until \(pattern.quoted) is no regular expression: \(Self.firstLine(of: error))")
+                throw UsageFailure("--until \(pattern.quoted) is not a valid regular expression: \(error.description)")
             }
         }
         if let text = raw.expectClose {
@@ -118,10 +118,6 @@ struct ConfigurationBuilder {
             stop.expectedClose = CloseCode(UInt16(code))
         }
         return stop
-    }
-
-    private static func firstLine(of error: any Error) -> String {
-        "\(error)".split(separator: "\n").first.map(String.init) ?? "it can't be read"
     }
 
     private func output() throws(UsageFailure) -> OutputOptions {

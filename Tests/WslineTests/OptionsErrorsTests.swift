@@ -78,7 +78,7 @@ struct OptionsErrorsTests {
             (["--reconnect=x"], "--reconnect \"x\" is no count: give a whole number from 1"),
             (["--reconnect", "0"], "--reconnect \"0\" is no count: give a whole number from 1"),
             (["--expect-close", "999"], "--expect-close \"999\" is no close code: give 1000 to 4999"),
-            (["--until", "a("], "--until \"a(\" is no regular expression: expected ')'"),
+            (["--until", "a("], "--until \"a(\" is not a valid regular expression: missing closing parenthesis (at character 3)"),
             (["--send-as", "json"], "--send-as \"json\" is none of text, binary, hex or base64"),
             (["--binary-as", "x"], "--binary-as \"x\" is none of dump, hex, base64, raw or size"),
             (["--tls-min", "1.1"], "--tls-min \"1.1\" is none of 1.2 or 1.3"),
