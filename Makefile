@@ -4,9 +4,9 @@ SECONDS ?= 60
 
 RELEASE := swift build -c release --static-swift-stdlib --product wsline $$(.ci/static-flags .build/archives)
 
-# Homebrew keeps libedit, OpenSSL and zlib out of pkg-config's way.
+# Homebrew keeps some of the libraries out of pkg-config's way.
 ifeq ($(shell uname),Darwin)
-export PKG_CONFIG_PATH := $(subst $() ,:,$(foreach p,libedit openssl@3 zlib,$(shell brew --prefix $(p))/lib/pkgconfig)):$(PKG_CONFIG_PATH)
+export PKG_CONFIG_PATH := $(subst $() ,:,$(foreach p,libedit openssl@3 pcre2 zlib,$(shell brew --prefix $(p))/lib/pkgconfig)):$(PKG_CONFIG_PATH)
 endif
 
 .PHONY: help demo build install test interop autobahn autobahn-quick fuzz fuzz-quick bench lint clean

@@ -29,6 +29,9 @@ let package = Package(
             name: "COpenSSL", pkgConfig: pkgConfig("openssl"),
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .systemLibrary(
+            name: "CPCRE2", pkgConfig: pkgConfig("libpcre2-8"),
+            providers: [.apt(["libpcre2-dev"]), .brew(["pcre2"])]),
+        .systemLibrary(
             name: "CZlib", pkgConfig: pkgConfig("zlib"),
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(
@@ -40,7 +43,7 @@ let package = Package(
         .target(name: "LineTerminal", dependencies: ["CLibEdit"], swiftSettings: strict),
         .executableTarget(
             name: "wsline",
-            dependencies: ["LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CZlib"],
+            dependencies: ["LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CPCRE2", "CZlib"],
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["WebSocketProtocol"], path: "Tests/TestSupport",

@@ -2,8 +2,18 @@ import WebSocketProtocol
 
 /// Counts the messages received, up to the one that `--count` or `--until` waits for.
 struct Goal {
+    /// What a message means for the run.
+    enum Outcome: Equatable {
+        case goesOn
+        /// It is the one that was awaited.
+        case reached
+        /// Whether it is can't be decided: why, for people.
+        case undecided(String)
+    }
+
     private let stop: StopOptions
     private(set) var received = 0
+    /// Whether the run has met the message that ends it: no other is looked at.
     private(set) var isReached = false
 
     init(_ stop: StopOptions) { self.stop = stop }
@@ -14,17 +24,26 @@ struct Goal {
     /// What to say where the connection ends before it.
     var missed: String? { isOpen ? "the connection was closed before what was awaited came" : nil }
 
-    /// Takes note of a message; true for the one that was awaited.
-    mutating func takes(_ kind: MessageKind, _ payload: RawSpan) -> Bool {
+    /// Takes note of a message.
+    mutating func takes(_ kind: MessageKind, _ payload: RawSpan) -> Outcome {
         received &+= 1
-        guard isOpen else { return false }
-        if let count = stop.count, received >= count {
-            isReached = true
-        } else if let until = stop.until, kind == .text {
-            let text = payload.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-            isReached = (try? until.firstMatch(in: text)) != nil
+        guard isOpen else { return .goesOn }
+        let outcome = outcome(kind, payload)
+        isReached = outcome != .goesOn
+        return outcome
+    }
+
+    private func outcome(_ kind: MessageKind, _ payload: RawSpan) -> Outcome {
+        if let count = stop.count, received >= count { return .reached }
+        guard let until = stop.until, kind == .text else { return .goesOn }
+        return switch until.search(payload) {
+        case .found: .reached
+        case .notFound: .goesOn
+        case .limit:
+            .undecided(
+                "--until \(until.text.quoted) takes too much time or memory on a message of \(counted(payload.byteCount, "byte")): "
+                    + "give a pattern that backtracks less")
         }
-        return isReached
     }
 
     /// Takes note of messages that nobody waits for.

@@ -105,9 +105,17 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     @inline(__always)
     private func messageEnded(_ kind: MessageKind, _ payload: RawSpan) {
         if configuration.echo { echo(kind, payload) }
-        guard goal.takes(kind, payload) else { return }
-        input.cancel()
-        session.finish(configuration.stop.expectedClose == nil ? .success : nil)
+        switch goal.takes(kind, payload) {
+        case .goesOn: break
+        case .reached:
+            input.cancel()
+            session.finish(configuration.stop.expectedClose == nil ? .success : nil)
+        case .undecided(let why):
+            input.cancel()
+            diagnostics.error(why)
+            presenter.failed(.local, why, exit: .badInput, into: &output.buffer)
+            session.finish(.badInput)
+        }
     }
 
     func receivedPing(_ payload: RawSpan) { presenter.ping(payload, into: &output.buffer) }

@@ -184,7 +184,13 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     private func messageEnded(_ kind: MessageKind, _ payload: RawSpan) {
         if configuration.echo { echo(kind, payload) }
-        if goal.takes(kind, payload) { session.finish(.success) }
+        switch goal.takes(kind, payload) {
+        case .goesOn: break
+        case .reached: session.finish(.success)
+        case .undecided(let why):
+            console.error(why)
+            session.finish(.badInput)
+        }
         if pending.count > Self.flushSize { flush() }
     }
 

@@ -81,7 +81,7 @@ struct OptionsErrorsTests {
             (["--reconnect=x"], "--reconnect \"x\" is not a valid count: give a whole number from 1"),
             (["--reconnect", "0"], "--reconnect \"0\" is not a valid count: give a whole number from 1"),
             (["--expect-close", "999"], "--expect-close \"999\" is not a valid close code: give 1000 to 4999"),
-            (["--until", "a("], "--until \"a(\" is not a valid regular expression: expected ')'"),
+            (["--until", "a("], "--until \"a(\" is not a valid regular expression: missing closing parenthesis (at character 3)"),
             (["--send-as", "json"], "--send-as \"json\" must be one of text, binary, hex or base64"),
             (["--binary-as", "x"], "--binary-as \"x\" must be one of dump, hex, base64, raw or size"),
             (["--tls-min", "1.1"], "--tls-min \"1.1\" must be one of 1.2 or 1.3"),

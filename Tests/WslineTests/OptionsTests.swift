@@ -87,7 +87,7 @@ struct OptionsTests {
         #expect(try connecting("--expect-close", "1006").stop.expectedClose == .abnormal)
         let until = try connecting("--until", "-?[0-9]+").stop
         #expect(until.hasGoal)
-        #expect(try until.until?.firstMatch(in: "a -12") != nil)
+        #expect(until.until?.search("a -12".utf8.span.bytes) == .found)
         #expect(try connecting("--timeout", "1").stop.hasGoal == false)
     }
 
@@ -159,7 +159,7 @@ struct OptionsTests {
     func version(argument: String) throws {
         guard case .text(let text) = try parseCommandLine([argument], environment: [:]) else { return #expect(Bool(false)) }
         let lines = text.split(separator: "\n")
-        #expect(lines.map { $0.prefix { $0 != " " } } == ["wsline", "libedit", "OpenSSL", "zlib"])
+        #expect(lines.map { $0.prefix { $0 != " " } } == ["wsline", "libedit", "OpenSSL", "zlib", "PCRE2"])
         #expect(lines.allSatisfy { $0.contains { $0.isNumber } })
     }
 

@@ -127,7 +127,7 @@ struct StopOptions {
     /// `--count`, `-1`: how many messages to receive.
     var count: Int?
     /// `--until`.
-    var until: Regex<AnyRegexOutput>?
+    var until: Pattern?
     /// `--timeout`: seconds for the whole run.
     var timeout: Double?
     /// `--expect-close`.

@@ -1,5 +1,6 @@
 import CLibEdit
 import COpenSSL
+import CPCRE2
 import CZlib
 
 /// What `--help` and `--version` print, made of the table of options.
@@ -14,8 +15,16 @@ enum Help {
         libedit \(LIBEDIT_MAJOR).\(LIBEDIT_MINOR)
         \(OpenSSL_version(OPENSSL_VERSION).map { String(cString: $0) } ?? "OpenSSL")
         zlib \(zlibVersion().map { String(cString: $0) } ?? "")
+        PCRE2 \(pcre2Version)
 
         """
+    }
+
+    /// As `10.42`, without the date that PCRE2 adds.
+    private static var pcre2Version: Substring {
+        var text = [UInt8](repeating: 0, count: 64)
+        let size = pcre2_config_8(UInt32(PCRE2_CONFIG_VERSION), &text)
+        return String(decoding: text.prefix(max(Int(size) - 1, 0)), as: UTF8.self).prefix { $0 != " " }
     }
 
     /// At most 100 columns; a line's end at its end, as it goes to stdout.

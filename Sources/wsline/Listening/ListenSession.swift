@@ -132,7 +132,13 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         } else {
             payload.withUnsafeBytes { presenter.append(kind, $0, to: &output.buffer) }
         }
-        if goal.takes(kind, payload) { ending.end(server, .success) }
+        switch goal.takes(kind, payload) {
+        case .goesOn: break
+        case .reached: ending.end(server, .success)
+        case .undecided(let why):
+            diagnostics.error(why)
+            ending.end(server, .badInput)
+        }
         if output.buffer.count > Self.flushSize { flush() }
     }
 

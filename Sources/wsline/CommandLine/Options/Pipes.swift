@@ -56,13 +56,12 @@ extension OptionGroup {
             ) { $0.stop.count = try $1.count() },
             .value(
                 "REGEX", "--until", does: "Stop after the first message that matches",
-                details: "REGEX is looked for in text messages. It waits as --count does.", in: .messages
+                details: "REGEX is PCRE2's, and is looked for in text messages. It waits as --count does.", in: .messages
             ) { draft, argument in
-                do {
-                    draft.stop.until = try Regex(argument.text)
+                do throws(Pattern.SyntaxError) {
+                    draft.stop.until = try Pattern(argument.text)
                 } catch {
-                    let reason = "\(error)".split(separator: "\n").first.map(String.init) ?? "it can't be read"
-                    throw argument.invalid("regular expression", reason)
+                    throw argument.invalid("regular expression", error.description)
                 }
             },
             .value(
