@@ -1,12 +1,5 @@
 import CLibEdit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// libedit as an engine: keys in, an edited line out. What it draws goes to memory and is thrown away, but for the bell (see `LineDisplay`).
 ///

@@ -1,13 +1,6 @@
 import CLibEdit
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// What came of reading a line.
 public enum LineEvent: Sendable, Equatable {

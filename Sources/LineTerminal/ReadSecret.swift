@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Asks for a passphrase on `/dev/tty`, whatever stdin and stdout are, and shows nothing of it. The modes come back on every way out.
 /// - Returns: the line without its newline; nil when the input ends before one.

@@ -1,12 +1,5 @@
 import CLibEdit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// The terminal's modes as they were found, and the promise that they come back: on every way out, a crash or a fatal signal included.
 ///

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A pipe that ends a `poll`: written to by any thread or signal handler, read by the one thread that polls. Neither end blocks.
 final class WakePipe: Sendable {

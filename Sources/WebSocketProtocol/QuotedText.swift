@@ -1,19 +1,19 @@
 extension StringProtocol {
     /// The text in double quotes for use inside a message: controls, bidirectional controls, quotes and backslashes escaped, and cut after
-    /// 120 characters, so that what a peer sent can't steer a terminal or flood a line.
+    /// 256 characters, so that what a peer sent can't steer a terminal or flood a line.
     package var quoted: String { "\"" + escaped + "\"" }
 
     /// ``quoted`` without the quotes.
     package var escaped: String {
         var result = ""
-        for scalar in unicodeScalars.prefix(120) {
+        for scalar in unicodeScalars.prefix(256) {
             switch scalar {
             case "\"", "\\": result += "\\\(scalar)"
             case _ where scalar.mayDriveTerminal: result += scalar.escape
             default: result.unicodeScalars.append(scalar)
             }
         }
-        return result + (unicodeScalars.dropFirst(120).isEmpty ? "" : "…")
+        return result + (unicodeScalars.dropFirst(256).isEmpty ? "" : "…")
     }
 }
 

@@ -1,13 +1,6 @@
 import Dispatch
 import WebSocketProtocol
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Nanoseconds on the clock that `DispatchTime` counts on.
 public func monotonicNow() -> Instant { DispatchTime.now().uptimeNanoseconds }

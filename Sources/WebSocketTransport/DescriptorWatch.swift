@@ -1,12 +1,5 @@
 import Dispatch
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Closes a descriptor when the last of those who use it lets go. A descriptor closed earlier could be given to another connection while it is
 /// still watched.

@@ -75,7 +75,7 @@ public final class Dialer: @unchecked Sendable {
         switch proxy.map({ Target.host($0.host, port: $0.port) }) ?? target {
         case .unix(let path):
             guard path.utf8.count <= SocketAddress.maximumPathLength else {
-                let text = "the socket path \(quoted(path)) has \(path.utf8.count) bytes: at most \(SocketAddress.maximumPathLength) fit"
+                let text = "the socket path \(path.quoted) has \(path.utf8.count) bytes: at most \(SocketAddress.maximumPathLength) fit"
                 return fail(TransportError(.connect, .notFound, text))
             }
             race { $0.known([.unix(path: path)], now: $1) }
@@ -91,7 +91,7 @@ public final class Dialer: @unchecked Sendable {
             guard !allowed.isEmpty else {
                 let only = options.families == .ipv4 ? "IPv4 (-4)" : "IPv6 (-6)"
                 let listed = addresses.map(\.host).joined(separator: ", ")
-                return fail(TransportError(.name, .notFound, "can't use \(listed) for \(quoted(host)): only \(only) is allowed"))
+                return fail(TransportError(.name, .notFound, "can't use \(listed) for \(host.quoted): only \(only) is allowed"))
             }
             return race { $0.known(allowed, now: $1) }
         }
@@ -308,7 +308,7 @@ public final class Dialer: @unchecked Sendable {
         let limit = "within \(formatted(timeout)) s"
         let text =
             switch stage {
-            case .name: "can't resolve \(quoted(peerHost)) \(limit)"
+            case .name: "can't resolve \(peerHost.quoted) \(limit)"
             case .proxy: "the proxy \(proxy?.description ?? "") did not connect to \(target) \(limit)"
             case .tls: "\(target) did not finish the TLS handshake \(limit)"
             case .connect, .stream, .listen: "can't connect to \(proxy?.description ?? target.description) \(limit)"
@@ -330,7 +330,7 @@ public final class Dialer: @unchecked Sendable {
             var reasons: [String] = []
             for failure in failures where !reasons.contains(failure.description) { reasons.append(failure.description) }
             let why = reasons.isEmpty ? "it has no address" : reasons.joined(separator: "; ")
-            let what = proxy != nil && host == peerHost ? "the proxy's name \(quoted(host))" : quoted(host)
+            let what = proxy != nil && host == peerHost ? "the proxy's name \(host.quoted)" : host.quoted
             return TransportError(
                 proxy == nil ? .name : stage == .name ? .proxy : stage, .notFound, "can't resolve \(what): \(why)",
                 code: failures.first?.code ?? 0)

@@ -10,7 +10,7 @@ public enum Target: Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .host(let host, let port): authority(host, port)
-        case .unix(let path): "unix:" + escaped(path)
+        case .unix(let path): "unix:" + path.escaped
         }
     }
 }

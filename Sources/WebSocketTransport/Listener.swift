@@ -1,12 +1,5 @@
 import Dispatch
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Where to listen.
 public enum ListenTarget: Sendable, Equatable, CustomStringConvertible {
@@ -27,7 +20,7 @@ public enum ListenTarget: Sendable, Equatable, CustomStringConvertible {
         let colon = text.lastIndex(of: ":")
         let portText = colon.map { text[text.index(after: $0)...] } ?? text[...]
         guard let port = UInt16(portText), portText.first?.isNumber == true else {
-            throw TransportError(.listen, .notFound, "can't listen on \(quoted(text)): it is neither [HOST:]PORT nor unix:PATH")
+            throw TransportError(.listen, .notFound, "can't listen on \(text.quoted): it is neither [HOST:]PORT nor unix:PATH")
         }
         let host = colon.map { text[..<$0] } ?? ""
         if colon == nil {
@@ -36,7 +29,7 @@ public enum ListenTarget: Sendable, Equatable, CustomStringConvertible {
             self = .host(String(host.dropFirst().dropLast()), port: port)
         } else if host.isEmpty || host == "*" || host.contains(":") {
             throw TransportError(
-                .listen, .notFound, "can't listen on \(quoted(text)): \(quoted(host)) is no host",
+                .listen, .notFound, "can't listen on \(text.quoted): \(host.quoted) is no host",
                 hint: "write 0.0.0.0:PORT or [::]:PORT for every address")
         } else {
             self = .host(String(host), port: port)
@@ -47,7 +40,7 @@ public enum ListenTarget: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .loopback(let port): "localhost:\(port)"
         case .host(let host, let port): authority(host, port)
-        case .unix(let path): "unix:" + escaped(path)
+        case .unix(let path): "unix:" + path.escaped
         }
     }
 }

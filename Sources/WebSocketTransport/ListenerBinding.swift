@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Binds every address of `target`; the caller owns the sockets.
 func bind(_ target: ListenTarget) throws(TransportError) -> [Socket] {
@@ -68,7 +62,7 @@ private func lookUpToListen(_ host: String, _ port: UInt16) throws(TransportErro
         case .failure(let failure): reason = failure.description
         }
     }
-    guard !found.isEmpty else { throw TransportError(.listen, .notFound, "can't resolve \(quoted(host)) to listen on it: \(reason)") }
+    guard !found.isEmpty else { throw TransportError(.listen, .notFound, "can't resolve \(host.quoted) to listen on it: \(reason)") }
     return found
 }
 

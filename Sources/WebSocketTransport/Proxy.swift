@@ -29,7 +29,7 @@ public struct Proxy: Sendable, Equatable {
         if let schemeText {
             guard let scheme = Scheme(rawValue: schemeText.lowercased()) else {
                 throw TransportError(
-                    .proxy, .protocolFailure, "a proxy can't be \(quoted(schemeText)): it has to be http, https, socks5 or socks5h")
+                    .proxy, .protocolFailure, "a proxy can't be \(schemeText.quoted): it has to be http, https, socks5 or socks5h")
             }
             self.scheme = scheme
         } else {
@@ -38,13 +38,13 @@ public struct Proxy: Sendable, Equatable {
         authority = rest.prefix { !"/?#".contains($0) }
         guard ["", "/"].contains(rest.dropFirst(authority.count)) else {
             throw TransportError(
-                .proxy, .protocolFailure, "the proxy has a path, \(quoted(rest.dropFirst(authority.count))): it takes none")
+                .proxy, .protocolFailure, "the proxy has a path, \(rest.dropFirst(authority.count).quoted): it takes none")
         }
         let hostAndPort: Substring
         if let at = authority.lastIndex(of: "@") {
             let (user, password) = split(authority[..<at], at: ":")
             // With no colon there is a user alone, and `split` has it second.
-            guard let name = percentDecoded(user ?? password), let secret = percentDecoded(user == nil ? "" : password) else {
+            guard let name = PercentEncoding.decode(user ?? password), let secret = PercentEncoding.decode(user == nil ? "" : password) else {
                 throw TransportError(.proxy, .protocolFailure, "the proxy's user or password has a bad % escape")
             }
             credentials = Credentials(user: name, password: Secret(secret))
@@ -54,7 +54,7 @@ public struct Proxy: Sendable, Equatable {
             hostAndPort = authority
         }
         guard let (host, port) = splitHostAndPort(hostAndPort), !host.isEmpty else {
-            throw TransportError(.proxy, .protocolFailure, "\(quoted(hostAndPort)) is no proxy's HOST[:PORT]")
+            throw TransportError(.proxy, .protocolFailure, "\(hostAndPort.quoted) is no proxy's HOST[:PORT]")
         }
         self.host = host
         self.port = port ?? (scheme == .https ? 443 : 1080)
@@ -143,7 +143,7 @@ extension SocketAddress {
 
 /// `host:port`, an IPv6 literal in brackets.
 func authority(_ host: String, _ port: UInt16) -> String {
-    host.contains(":") ? "[\(host)]:\(port)" : "\(escaped(host)):\(port)"
+    host.contains(":") ? "[\(host)]:\(port)" : "\(host.escaped):\(port)"
 }
 
 /// Takes `HOST[:PORT]` apart; brackets, or more than one colon, make HOST an IPv6 literal. `nil` when PORT is no port.
@@ -170,21 +170,4 @@ private func split(_ text: some StringProtocol, at separator: String) -> (Substr
     let text = Substring(text)
     guard let range = text.firstRange(of: separator) else { return (nil, text) }
     return (text[..<range.lowerBound], text[range.upperBound...])
-}
-
-/// Undoes RFC 3986 §2.1's escapes; `nil` for a broken one, or for bytes that are not UTF-8.
-private func percentDecoded(_ text: Substring) -> String? {
-    var bytes: [UInt8] = []
-    var rest = text.utf8[...]
-    while let byte = rest.popFirst() {
-        guard byte == UInt8(ascii: "%") else {
-            bytes.append(byte)
-            continue
-        }
-        let digits = rest.prefix(2)
-        guard digits.count == 2, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16) else { return nil }
-        bytes.append(value)
-        rest = rest.dropFirst(2)
-    }
-    return String(validating: bytes, as: UTF8.self)
 }

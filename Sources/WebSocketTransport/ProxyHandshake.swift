@@ -64,7 +64,7 @@ struct HTTPConnectHandshake: Sendable {
 
     init(_ proxy: Proxy, host: String, port: UInt16) throws(TransportError) {
         guard !host.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
-            throw TransportError(.proxy, .protocolFailure, "\(quoted(host)) is no host's name")
+            throw TransportError(.proxy, .protocolFailure, "\(host.quoted) is no host's name")
         }
         self.proxy = proxy
         target = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
@@ -109,7 +109,7 @@ struct HTTPConnectHandshake: Sendable {
         let line = lines.first ?? ""
         let parts = line.split(separator: " ", maxSplits: 2)
         guard parts.count >= 2, parts[0].hasPrefix("HTTP/1."), parts[1].utf8.count == 3, let status = UInt16(parts[1]) else {
-            return .fail(failure(.protocolFailure, "the proxy \(proxy) does not speak HTTP: it answered \(quoted(line))"))
+            return .fail(failure(.protocolFailure, "the proxy \(proxy) does not speak HTTP: it answered \(line.quoted)"))
         }
         switch status {
         case 100..<200: return .wait
@@ -120,7 +120,7 @@ struct HTTPConnectHandshake: Sendable {
             let schemes = lines.dropFirst().compactMap { line -> String? in
                 let colon = line.firstIndex(of: ":") ?? line.endIndex
                 guard line[..<colon].lowercased() == "proxy-authenticate" else { return nil }
-                return line[colon...].dropFirst().split(separator: " ").first.map { escaped($0) }
+                return line[colon...].dropFirst().split(separator: " ").first.map { ($0).escaped }
             }
             let offered = schemes.isEmpty ? "" : " (\(schemes.joined(separator: ", ")))"
             let text =
@@ -128,8 +128,8 @@ struct HTTPConnectHandshake: Sendable {
                 ? "the proxy \(proxy) wants authentication\(offered)" : "the proxy \(proxy) did not accept the user and password\(offered)"
             return .fail(failure(.authentication, text, hint: "give --proxy USER:PASS@HOST:PORT"))
         default:
-            let verdict = "HTTP \(status)" + (parts.count > 2 ? " \(escaped(parts[2]))" : "")
-            return .fail(failure(.protocolFailure, "the proxy \(proxy) refused to connect to \(escaped(target)): \(verdict)"))
+            let verdict = "HTTP \(status)" + (parts.count > 2 ? " \(parts[2].escaped)" : "")
+            return .fail(failure(.protocolFailure, "the proxy \(proxy) refused to connect to \(target.escaped): \(verdict)"))
         }
     }
 }
@@ -166,10 +166,10 @@ struct SOCKS5Handshake: Sendable {
         case .address(.ipv6(let value, let number, _)):
             (address, port) = ([4] + bigEndian(value), number)
         case .address(.unix(let path)):
-            throw failure(.protocolFailure, "SOCKS5 does not reach the UNIX socket \(quoted(path))")
+            throw failure(.protocolFailure, "SOCKS5 does not reach the UNIX socket \(path.quoted)")
         case .name(let host, let number):
             guard (1...255).contains(host.utf8.count) else {
-                throw failure(.protocolFailure, "\(quoted(host)) is too long for SOCKS5: a name has 255 bytes at most (RFC 1928 §5)")
+                throw failure(.protocolFailure, "\(host.quoted) is too long for SOCKS5: a name has 255 bytes at most (RFC 1928 §5)")
             }
             (address, port) = ([3, UInt8(host.utf8.count)] + host.utf8, number)
         }

@@ -1,12 +1,5 @@
 import Dispatch
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Which IP versions may be used.
 public enum AddressFamilies: Sendable, Equatable {
@@ -29,7 +22,7 @@ public struct ResolveOverride: Sendable, Equatable {
     /// - Throws: a ``TransportError`` at the name stage that quotes what can't be read.
     public init(parsing text: String) throws(TransportError) {
         func refuse(_ why: String) -> TransportError {
-            TransportError(.name, .notFound, "\(quoted(text)) is not HOST:PORT:ADDR: \(why)", hint: "for example example.com:443:127.0.0.1")
+            TransportError(.name, .notFound, "\(text.quoted) is not HOST:PORT:ADDR: \(why)", hint: "for example example.com:443:127.0.0.1")
         }
         var rest = text[...]
         if rest.first == "[" {
@@ -44,12 +37,12 @@ public struct ResolveOverride: Sendable, Equatable {
         guard !host.isEmpty, rest.first == ":" else { throw refuse("HOST is missing") }
         rest.removeFirst()
         guard let colon = rest.firstIndex(of: ":") else { throw refuse("ADDR is missing") }
-        guard let port = UInt16(rest[..<colon]), port > 0 else { throw refuse("\(quoted(rest[..<colon])) is no port") }
+        guard let port = UInt16(rest[..<colon]), port > 0 else { throw refuse("\(rest[..<colon].quoted) is no port") }
         self.port = port
         var addresses: [SocketAddress] = []
         for item in rest[rest.index(after: colon)...].split(separator: ",", omittingEmptySubsequences: false) {
             let bare = item.first == "[" && item.last == "]" ? item.dropFirst().dropLast() : item
-            guard let address = Resolver.literal(String(bare), port: port) else { throw refuse("\(quoted(item)) is no IP address") }
+            guard let address = Resolver.literal(String(bare), port: port) else { throw refuse("\(item.quoted) is no IP address") }
             addresses.append(address)
         }
         self.addresses = addresses
@@ -98,11 +91,7 @@ enum Resolver {
         var hints = addrinfo()
         hints.ai_family = family
         hints.ai_flags = flags
-        #if canImport(Glibc)
-            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        #else
-            hints.ai_socktype = SOCK_STREAM
-        #endif
+        hints.ai_socktype = streamSocket
         var list: UnsafeMutablePointer<addrinfo>?
         let code = getaddrinfo(host, nil, &hints, &list)
         guard code == 0 else {

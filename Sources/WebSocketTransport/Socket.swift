@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A stream socket's descriptor and the calls on it: non-blocking, closed on exec, never a SIGPIPE. It owns nothing; whoever made it closes it.
 struct Socket: Sendable {
@@ -14,11 +8,7 @@ struct Socket: Sendable {
 
     /// A new socket of the address's family.
     init(for address: SocketAddress) throws(SystemError) {
-        #if canImport(Glibc)
-            descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-            descriptor = socket(address.family, SOCK_STREAM, 0)
-        #endif
+        descriptor = socket(address.family, streamSocket, 0)
         guard descriptor >= 0 else { throw .last }
         prepare()
     }
@@ -28,9 +18,7 @@ struct Socket: Sendable {
         ignoreBrokenPipeSignal
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
-        #if canImport(Darwin)
-            set(SOL_SOCKET, SO_NOSIGPIPE, 1)
-        #endif
+        ignoreBrokenPipe(descriptor)
     }
 
     func set(_ level: Int32, _ option: Int32, _ value: Int32) {
@@ -47,15 +35,7 @@ struct Socket: Sendable {
     ///
     /// - Returns: whether the connection already stands; if not, the socket gets writable once ``pendingError()`` has the outcome.
     func connect(to address: SocketAddress) throws(SystemError) -> Bool {
-        let outcome = try address.withSystemAddress { system, length in
-            #if canImport(Darwin)
-                Darwin.connect(descriptor, system, length)
-            #elseif canImport(Musl)
-                Musl.connect(descriptor, system, length)
-            #else
-                Glibc.connect(descriptor, system, length)
-            #endif
-        }
+        let outcome = try address.withSystemAddress { systemConnect(descriptor, $0, $1) }
         if outcome == 0 { return true }
         // An interrupted connect goes on by itself (POSIX connect(), EINTR).
         guard errno == EINPROGRESS || errno == EINTR else { throw .last }
@@ -71,15 +51,7 @@ struct Socket: Sendable {
     }
 
     func bind(to address: SocketAddress) throws(SystemError) {
-        let outcome = try address.withSystemAddress { system, length in
-            #if canImport(Darwin)
-                Darwin.bind(descriptor, system, length)
-            #elseif canImport(Musl)
-                Musl.bind(descriptor, system, length)
-            #else
-                Glibc.bind(descriptor, system, length)
-            #endif
-        }
+        let outcome = try address.withSystemAddress { systemBind(descriptor, $0, $1) }
         guard outcome == 0 else { throw .last }
     }
 
@@ -126,19 +98,8 @@ struct Socket: Sendable {
     }
 
     func send(_ buffer: UnsafeRawBufferPointer) throws(SystemError) -> Int {
-        #if canImport(Darwin)
-            let flags: Int32 = 0
-        #else
-            let flags = Int32(MSG_NOSIGNAL)
-        #endif
         while true {
-            #if canImport(Darwin)
-                let count = Darwin.send(descriptor, buffer.baseAddress, buffer.count, flags)
-            #elseif canImport(Musl)
-                let count = Musl.send(descriptor, buffer.baseAddress, buffer.count, flags)
-            #else
-                let count = Glibc.send(descriptor, buffer.baseAddress, buffer.count, flags)
-            #endif
+            let count = systemSend(descriptor, buffer.baseAddress, buffer.count)
             if count >= 0 { return count }
             guard errno == EINTR else { throw .last }
         }
@@ -154,15 +115,7 @@ struct Socket: Sendable {
         _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
     }
 
-    func close() {
-        #if canImport(Darwin)
-            _ = Darwin.close(descriptor)
-        #elseif canImport(Musl)
-            _ = Musl.close(descriptor)
-        #else
-            _ = Glibc.close(descriptor)
-        #endif
-    }
+    func close() { systemClose(descriptor) }
 }
 
 /// Ignores SIGPIPE in the whole process, once, before the first socket is used. `send` has MSG_NOSIGNAL, but OpenSSL writes to its socket with

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Where a stream socket can connect to or listen: a value, compared and printed without asking the system.
 public enum SocketAddress: Hashable, Sendable {
@@ -34,7 +28,7 @@ public enum SocketAddress: Hashable, Sendable {
             let text = numericHost(AF_INET6, address.bigEndian)
             return scope == 0 ? text : text + "%" + interfaceName(scope)
         case .unix(let path):
-            return "unix:" + escaped(path)
+            return "unix:" + path.escaped
         }
     }
 
@@ -95,33 +89,12 @@ extension SocketAddress {
     func withSystemAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) throws(SystemError) -> Result {
         switch self {
         case .ipv4(let address, let port):
-            var inet = sockaddr_in()
-            #if canImport(Darwin)
-                inet.sin_len = UInt8(MemoryLayout<sockaddr_in>.size)
-            #endif
-            inet.sin_family = sa_family_t(AF_INET)
-            inet.sin_port = port.bigEndian
-            inet.sin_addr = in_addr(s_addr: address.bigEndian)
-            return rebound(inet, body)
+            return rebound(sockaddr_in(address: address, port: port), body)
         case .ipv6(let address, let port, let scope):
-            var inet = sockaddr_in6()
-            #if canImport(Darwin)
-                inet.sin6_len = UInt8(MemoryLayout<sockaddr_in6>.size)
-            #endif
-            inet.sin6_family = sa_family_t(AF_INET6)
-            inet.sin6_port = port.bigEndian
-            inet.sin6_scope_id = scope
-            withUnsafeMutableBytes(of: &inet.sin6_addr) { $0.storeBytes(of: address.bigEndian, as: UInt128.self) }
-            return rebound(inet, body)
+            return rebound(sockaddr_in6(address: address, port: port, scope: scope), body)
         case .unix(let path):
             guard path.utf8.count <= Self.maximumPathLength, !path.utf8.contains(0) else { throw SystemError(ENAMETOOLONG) }
-            var unix = sockaddr_un()
-            #if canImport(Darwin)
-                unix.sun_len = UInt8(MemoryLayout<sockaddr_un>.size)
-            #endif
-            unix.sun_family = sa_family_t(AF_UNIX)
-            withUnsafeMutableBytes(of: &unix.sun_path) { $0.copyBytes(from: path.utf8) }
-            return rebound(unix, body)
+            return rebound(sockaddr_un(path: path), body)
         }
     }
 }

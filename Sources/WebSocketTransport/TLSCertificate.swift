@@ -46,7 +46,7 @@ private func printed(_ body: (OpaquePointer) -> Void) -> String {
     var data: UnsafeMutablePointer<CChar>?
     let count = wsline_BIO_get_mem_data(bio, &data)
     guard let data, count > 0 else { return "" }
-    return escaped(String(decoding: UnsafeRawBufferPointer(start: data, count: count), as: UTF8.self))
+    return (String(decoding: UnsafeRawBufferPointer(start: data, count: count), as: UTF8.self)).escaped
 }
 
 /// Why a certificate chain was not accepted: OpenSSL's verdict at the first certificate that failed.
@@ -65,7 +65,7 @@ struct CertificateFault: Sendable {
 
     /// One sentence, and a hint where something can be done.
     func error(peer: String, isServer: Bool) -> TransportError {
-        let whose = depth == 0 ? "the certificate of \(quoted(peer))" : "the issuer certificate \(quoted(certificate?.subject ?? "?"))"
+        let whose = depth == 0 ? "the certificate of \(peer.quoted)" : "the issuer certificate \((certificate?.subject ?? "?").quoted)"
         let trust = isServer ? nil : "trust its issuer with --ca FILE, or go without the check with -k"
         let (text, hint): (String, String?) =
             switch code {
@@ -81,10 +81,10 @@ struct CertificateFault: Sendable {
             case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
                 ("\(whose) is self-signed", isServer ? nil : "trust it with --ca FILE, or go without the check with -k")
             case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-                ("the certificate of \(quoted(peer)) has an unknown issuer \(quoted(certificate?.subject ?? "?"))", trust)
+                ("the certificate of \(peer.quoted) has an unknown issuer \((certificate?.subject ?? "?").quoted)", trust)
             case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
                 X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-                ("the certificate of \(quoted(peer)) has an unknown issuer \(quoted(certificate?.issuer ?? "?"))", trust)
+                ("the certificate of \(peer.quoted) has an unknown issuer \((certificate?.issuer ?? "?").quoted)", trust)
             default:
                 ("\(whose) was not accepted: \(String(cString: X509_verify_cert_error_string(Int(code))))", trust)
             }

@@ -1,13 +1,6 @@
 import COpenSSL
 import WebSocketProtocol
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 public enum TLSVersion: String, Sendable, Equatable, CaseIterable {
     case v12 = "1.2"
@@ -146,7 +139,7 @@ public final class TLSContext: @unchecked Sendable {
         try checkReadable(file, purpose)
         ERR_clear_error()
         guard SSL_CTX_load_verify_file(raw, file) == 1 else {
-            throw TransportError(.tls, .file, "\(purpose) \(quoted(file)) has no PEM certificate: \(drainOpenSSLErrors())")
+            throw TransportError(.tls, .file, "\(purpose) \(file.quoted) has no PEM certificate: \(drainOpenSSLErrors())")
         }
         _ = X509_STORE_set_flags(SSL_CTX_get_cert_store(raw), UInt(X509_V_FLAG_PARTIAL_CHAIN))
     }
@@ -156,14 +149,14 @@ public final class TLSContext: @unchecked Sendable {
         try checkReadable(certificate, "the certificate file")
         ERR_clear_error()
         guard SSL_CTX_use_certificate_chain_file(raw, certificate) == 1 else {
-            throw TransportError(.tls, .file, "the certificate file \(quoted(certificate)) has no PEM certificate: \(drainOpenSSLErrors())")
+            throw TransportError(.tls, .file, "the certificate file \(certificate.quoted) has no PEM certificate: \(drainOpenSSLErrors())")
         }
         let file = identity.keyFile ?? certificate
         let key = try readPrivateKey(file, identity.passphrase)
         defer { EVP_PKEY_free(key) }
         guard SSL_CTX_use_PrivateKey(raw, key) == 1, SSL_CTX_check_private_key(raw) == 1 else {
             _ = drainOpenSSLErrors()
-            throw TransportError(.tls, .file, "the key in \(quoted(file)) does not belong to the certificate in \(quoted(certificate))")
+            throw TransportError(.tls, .file, "the key in \(file.quoted) does not belong to the certificate in \(certificate.quoted)")
         }
     }
 }
@@ -208,7 +201,7 @@ private func openKeyLog(_ path: String?) -> (Int32, TransportError?) {
     guard let path, !path.isEmpty else { return (-1, nil) }
     let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor < 0 else { return (descriptor, nil) }
-    return (-1, TransportError(.tls, "can't write the key log \(quoted(path))", system: .last))
+    return (-1, TransportError(.tls, "can't write the key log \(path.quoted)", system: .last))
 }
 
 /// The value of an environment variable, `nil` when it is unset or empty.

@@ -1,13 +1,6 @@
 import COpenSSL
 import WebSocketProtocol
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 extension TLSContext {
     /// Bundles that systems keep where an OpenSSL built elsewhere, or linked statically, does not look.
@@ -36,13 +29,13 @@ extension TLSContext {
         guard let store = candidates.first(where: { access($0, R_OK) == 0 }) else { throw noStore([directory] + candidates) }
         if let chosenDirectory { _ = SSL_CTX_load_verify_dir(raw, chosenDirectory) }
         guard SSL_CTX_load_verify_file(raw, store) == 1 else {
-            throw TransportError(.tls, .file, "the certificate store \(quoted(store)) can't be used: \(drainOpenSSLErrors())")
+            throw TransportError(.tls, .file, "the certificate store \(store.quoted) can't be used: \(drainOpenSSLErrors())")
         }
     }
 
     private func noStore(_ tried: [String]) -> TransportError {
         TransportError(
-            .tls, .file, "there is no certificate store: neither \(tried.map { quoted($0) }.joined(separator: " nor ")) can be used",
+            .tls, .file, "there is no certificate store: neither \(tried.map { ($0).quoted }.joined(separator: " nor ")) can be used",
             hint: "install the system's CA certificates, set SSL_CERT_FILE, or name them with --ca FILE")
     }
 }
@@ -66,7 +59,7 @@ func checkReadable(_ path: String, _ purpose: String) throws(TransportError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
         let error = SystemError.last
-        throw TransportError(.tls, .file, "can't read \(purpose) \(quoted(path)): \(error)", code: error.code)
+        throw TransportError(.tls, .file, "can't read \(purpose) \(path.quoted): \(error)", code: error.code)
     }
     close(descriptor)
 }
@@ -76,7 +69,7 @@ func readPrivateKey(_ file: String, _ passphrase: Secret?) throws(TransportError
     try checkReadable(file, "the key file")
     ERR_clear_error()
     guard let bio = BIO_new_file(file, "r") else {
-        throw TransportError(.tls, .file, "can't read the key file \(quoted(file)): \(drainOpenSSLErrors())")
+        throw TransportError(.tls, .file, "can't read the key file \(file.quoted): \(drainOpenSSLErrors())")
     }
     defer { BIO_free(bio) }
     var request = PassphraseRequest(passphrase: passphrase)
@@ -84,12 +77,12 @@ func readPrivateKey(_ file: String, _ passphrase: Secret?) throws(TransportError
     guard let key else {
         let reason = drainOpenSSLErrors()
         guard request.wasAsked else {
-            throw TransportError(.tls, .file, "the key file \(quoted(file)) has no PEM private key: \(reason)")
+            throw TransportError(.tls, .file, "the key file \(file.quoted) has no PEM private key: \(reason)")
         }
         guard passphrase != nil else {
-            throw TransportError(.tls, .file, "the key in \(quoted(file)) is encrypted", hint: "give its passphrase with --passphrase")
+            throw TransportError(.tls, .file, "the key in \(file.quoted) is encrypted", hint: "give its passphrase with --passphrase")
         }
-        throw TransportError(.tls, .file, "the passphrase for the key in \(quoted(file)) is wrong")
+        throw TransportError(.tls, .file, "the passphrase for the key in \(file.quoted) is wrong")
     }
     return key
 }

@@ -1,12 +1,5 @@
 import COpenSSL
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// What a finished TLS handshake settled.
 public struct TLSInfo: Sendable, Equatable {
@@ -89,7 +82,7 @@ final class TLSSession {
     }
 
     private func invalidName(_ peer: String) -> TransportError {
-        TransportError(.tls, .certificate, "\(quoted(peer)) is no name that a certificate can have: \(drainOpenSSLErrors())")
+        TransportError(.tls, .certificate, "\(peer.quoted) is no name that a certificate can have: \(drainOpenSSLErrors())")
     }
 
     private func attach(_ descriptor: Int32) throws(TransportError) {
@@ -164,7 +157,7 @@ final class TLSSession {
         case SSL_ERROR_ZERO_RETURN where stage != .tls: return .end
         case SSL_ERROR_ZERO_RETURN:
             isDead = true
-            return .failed(TransportError(stage, .protocolFailure, "\(quoted(peer)) closed the connection within the TLS handshake"))
+            return .failed(TransportError(stage, .protocolFailure, "\(peer.quoted) closed the connection within the TLS handshake"))
         case SSL_ERROR_SYSCALL:
             isDead = true
             return .failed(system == 0 ? truncated(stage) : lost(SystemError(system), stage))
@@ -180,7 +173,7 @@ final class TLSSession {
         let text = drainOpenSSLErrors()
         if reason == SSL_R_UNEXPECTED_EOF_WHILE_READING { return truncated(stage) }
         if let fault { return fault.error(peer: peer, isServer: context.isServer) }
-        let doing = stage == .tls ? "the TLS handshake with \(quoted(peer)) failed" : "TLS with \(quoted(peer)) failed"
+        let doing = stage == .tls ? "the TLS handshake with \(peer.quoted) failed" : "TLS with \(peer.quoted) failed"
         return TransportError(stage, .protocolFailure, "\(doing): \(text)", hint: hint(reason))
     }
 
@@ -201,13 +194,13 @@ final class TLSSession {
     private func truncated(_ stage: Stage) -> TransportError {
         let text =
             stage == .tls
-            ? "\(quoted(peer)) closed the connection within the TLS handshake"
-            : "the TLS connection with \(quoted(peer)) was cut off: it ended with no close_notify"
+            ? "\(peer.quoted) closed the connection within the TLS handshake"
+            : "the TLS connection with \(peer.quoted) was cut off: it ended with no close_notify"
         return TransportError(stage, .truncated, text, hint: plainHint(stage))
     }
 
     private func lost(_ error: SystemError, _ stage: Stage) -> TransportError {
-        TransportError(stage, "the connection with \(quoted(peer)) was lost", system: error, hint: plainHint(stage))
+        TransportError(stage, "the connection with \(peer.quoted) was lost", system: error, hint: plainHint(stage))
     }
 
     /// A server that speaks something else may hang up on a ClientHello.
@@ -216,6 +209,6 @@ final class TLSSession {
     }
 
     private var closed: TransportError {
-        TransportError(.stream, .closed, "the TLS connection with \(quoted(peer)) is over")
+        TransportError(.stream, .closed, "the TLS connection with \(peer.quoted) is over")
     }
 }

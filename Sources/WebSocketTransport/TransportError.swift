@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// The step of a connection's life in which something failed.
 public enum Stage: String, Sendable, Equatable {
@@ -96,12 +90,7 @@ struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What the call that just failed left behind.
     static var last: SystemError { SystemError(errno) }
 
-    var description: String {
-        // strerror's buffer is per thread in glibc since 2.32; musl and Darwin return constants for every known code.
-        let text = String(cString: strerror(code))
-        guard let first = text.first, text.dropFirst().first?.isUppercase != true else { return text }
-        return first.lowercased() + text.dropFirst()
-    }
+    var description: String { errorText(code) }
 
     var kind: TransportError.Kind {
         switch code {
@@ -112,31 +101,4 @@ struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
         default: .system
         }
     }
-}
-
-/// `text` in double quotes, with everything that could drive a terminal made visible.
-func quoted(_ text: some StringProtocol) -> String {
-    "\"" + escaped(text) + "\""
-}
-
-/// `text` with C0, DEL, C1, bidirectional controls, quotes and backslashes escaped, at most 256 scalars of it.
-func escaped(_ text: some StringProtocol) -> String {
-    var result = ""
-    for (index, scalar) in text.unicodeScalars.enumerated() {
-        if index == 256 {
-            return result + "…"
-        }
-        switch scalar.value {
-        case 0x22, 0x5C:
-            result += "\\"
-            result.unicodeScalars.append(scalar)
-        case 0..<0x20, 0x7F..<0xA0:
-            result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-        case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069:
-            result += "\\u{" + String(scalar.value, radix: 16) + "}"
-        default:
-            result.unicodeScalars.append(scalar)
-        }
-    }
-    return result
 }

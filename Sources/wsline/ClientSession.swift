@@ -2,14 +2,7 @@ import Dispatch
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Who shows what a client's connection brings, and sends what it should: a terminal, or pipes.
 ///

@@ -1,13 +1,6 @@
 import LineTerminal
 import WebSocketProtocol
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// What Tab puts into a line that is a slash command: the command, a path, a close code.
 enum CommandCompletion {

@@ -1,14 +1,7 @@
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// What the program's exit status says, to scripts. The numbers are a contract (`Docs/usage.md`).
 enum ExitStatus: Int32, Error, CaseIterable {

@@ -1,13 +1,6 @@
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Sends a file as one message, in fragments where it is large: memory stays bounded whatever its size, and a slow server makes it wait.
 ///

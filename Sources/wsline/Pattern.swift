@@ -1,12 +1,5 @@
 import CPCRE2
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A regular expression in PCRE2's dialect, to be found in UTF-8.
 ///

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import CPosix
 
 /// Opens the pipe or terminal that `descriptor` stands for anew, as non-blocking: the description is ours alone, so that others who share the
 /// old one aren't changed. Linux offers that through /proc; elsewhere there is no way, and it returns nil.

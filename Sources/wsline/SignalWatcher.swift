@@ -1,12 +1,5 @@
 import Dispatch
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Hands SIGINT, SIGTERM and SIGHUP to a queue, so that a Close can be sent before the program leaves.
 ///

@@ -1,13 +1,6 @@
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Carries out the lines of somebody who may use slash commands, at a terminal or in a pipe.
 ///

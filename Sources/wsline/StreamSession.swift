@@ -1,14 +1,7 @@
 import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A run in pipes and scripts: messages in from standard input, payloads out to standard output, every other word to standard error.
 final class StreamSession: SessionFrontend, @unchecked Sendable {

@@ -3,14 +3,7 @@ import LineTerminal
 import Synchronization
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A conversation at a terminal: the main thread reads lines through the editor, the connection's queue prints what arrives above them.
 final class TerminalSession: SessionFrontend, @unchecked Sendable {

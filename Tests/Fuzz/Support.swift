@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Ends the run as a finding. An optimised `precondition` would trap without its message.
 func fail(_ message: String) -> Never {

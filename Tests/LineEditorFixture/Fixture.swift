@@ -1,13 +1,6 @@
 import LineTerminal
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A program that does with a terminal what wsline does, and no more: reads lines, and prints while it does. The tests run it on a pseudo-terminal.
 ///

@@ -1,14 +1,7 @@
 import Testing
 
 @testable import LineTerminal
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite struct HistoryTests {
     private func withPath(_ body: (String) throws -> Void) rethrows {

@@ -1,13 +1,6 @@
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// The editor on a pseudo-terminal, as its user sees it.
 @Suite(.serialized) struct LineEditorTests {

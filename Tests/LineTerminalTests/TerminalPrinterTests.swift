@@ -2,14 +2,7 @@ import Synchronization
 import Testing
 
 @testable import LineTerminal
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite struct TerminalPrinterTests {
     private func withPipe(_ body: (_ read: Int32, _ write: Int32) throws -> Void) rethrows {

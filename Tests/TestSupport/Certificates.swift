@@ -1,12 +1,5 @@
 import COpenSSL
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A directory of its own under the system's temporary one, removed with all its files when the value goes.
 public final class TemporaryDirectory: Sendable {

@@ -1,12 +1,5 @@
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @testable import WebSocketTransport
 
@@ -85,6 +78,6 @@ import Testing
         "an error's text can't drive a terminal",
         arguments: [("\u{1b}[2J", "\\x1b[2J"), ("\u{9b}", "\\x9b"), ("a\u{202e}b", "a\\u{202e}b"), ("\"\\", "\\\"\\\\")])
     func escaping(text: String, expected: String) {
-        #expect(quoted(text) == "\"\(expected)\"")
+        #expect(text.quoted == "\"\(expected)\"")
     }
 }

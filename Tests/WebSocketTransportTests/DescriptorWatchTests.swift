@@ -3,14 +3,7 @@ import Synchronization
 import Testing
 
 @testable import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite struct DescriptorWatchTests {
     /// A non-blocking pipe, each of whose ends is closed once.

@@ -3,14 +3,7 @@ import TestSupport
 import Testing
 
 @testable import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite(.timeLimit(.minutes(1))) struct DialerTests {
     /// A port on which nobody listens.

@@ -3,14 +3,7 @@ import Testing
 
 @testable import WebSocketTransport
 import WebSocketProtocol
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite struct TLSFilesTests {
     private let directory: TemporaryDirectory

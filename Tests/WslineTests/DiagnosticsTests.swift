@@ -4,14 +4,7 @@ import TestSupport
 import Testing
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite struct DiagnosticsTests {
     /// Collects what is written, a string for each call.

@@ -5,14 +5,7 @@ import WebSocketProtocol
 import WebSocketTransport
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 extension ProgramTests {
     /// What a run does between the end of its input and its Close.

@@ -5,14 +5,7 @@ import WebSocketProtocol
 import WebSocketTransport
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 extension ProgramTests {
     /// Each row of the table of exit statuses, provoked.

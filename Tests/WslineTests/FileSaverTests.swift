@@ -2,14 +2,7 @@ import TestSupport
 import Testing
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite struct FileSaverTests {
     /// A new directory that is removed with all its files when the test is over.

@@ -1,14 +1,7 @@
 import Dispatch
 import Synchronization
 import TestSupport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A named pipe, read as slowly as a test likes.
 ///

@@ -6,14 +6,7 @@ import WebSocketProtocol
 import WebSocketTransport
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 extension ProgramTests {
     /// Whoever takes no more for now, nothing is lost, memory stays flat, and the program goes on obeying.

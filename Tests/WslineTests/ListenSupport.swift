@@ -1,12 +1,5 @@
 @testable import TestSupport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// `wsline -l 127.0.0.1:0 …` in pipes, and its clients.
 struct Listening {

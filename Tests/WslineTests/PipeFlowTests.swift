@@ -4,14 +4,7 @@ import WebSocketProtocol
 import WebSocketTransport
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 extension ProgramTests {
     /// Memory stays flat whoever doesn't read.

@@ -4,14 +4,7 @@ import TestSupport
 import Testing
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// What runs the built program in pipes. One test at a time: each blocks its thread, of which tests have as many as there are cores, and other
 /// suites need one to go on.

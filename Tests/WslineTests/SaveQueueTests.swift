@@ -2,14 +2,7 @@ import TestSupport
 import Testing
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite struct SaveQueueTests {
     /// A file's path in a directory of its own; both are removed with it.

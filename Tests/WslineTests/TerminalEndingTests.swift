@@ -2,14 +2,7 @@ import TestSupport
 import Testing
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite("How a conversation at a terminal ends", .serialized)
 struct TerminalEndingTests {

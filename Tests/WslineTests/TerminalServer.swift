@@ -3,14 +3,7 @@ import Synchronization
 import TestSupport
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A WebSocket server in this process, on 127.0.0.1 and port 0; by default it answers each message with itself.
 final class TerminalServer: Sendable {

@@ -3,14 +3,7 @@ import TestSupport
 import Testing
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite("A conversation at a terminal", .serialized)
 struct TerminalSessionTests {

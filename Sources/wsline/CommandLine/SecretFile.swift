@@ -1,12 +1,5 @@
 import WebSocketProtocol
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 extension Argument {
     /// The text of a secret, or with `@FILE` what the file holds, less the line end at its end. No error has any of it.

@@ -1,13 +1,6 @@
 import Dispatch
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Reads a descriptor on the connection's queue, only while somebody wants what it brings.
 final class InputSource: @unchecked Sendable {
@@ -68,13 +61,7 @@ final class InputSource: @unchecked Sendable {
             guard poll(&entry, 1, 0) == 1 else { return .wouldBlock }
         }
         while true {
-            #if canImport(Glibc)
-                let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-            #elseif canImport(Musl)
-                let count = Musl.read(descriptor, buffer.baseAddress, buffer.count)
-            #else
-                let count = Darwin.read(descriptor, buffer.baseAddress, buffer.count)
-            #endif
+            let count = systemRead(descriptor, buffer.baseAddress, buffer.count)
             if count > 0 { return .bytes(count) }
             if count == 0 { return .end }
             // A terminal that hung up reads as EIO: its input has ended.

@@ -1,14 +1,7 @@
 import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// What is wrong with the input, and where.
 enum InputError: Error, Equatable {

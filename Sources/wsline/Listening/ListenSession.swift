@@ -2,14 +2,7 @@ import Dispatch
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A run as a listener: messages of all clients to standard output, lines of standard input to all clients.
 ///

@@ -1,13 +1,6 @@
 import Dispatch
 import LineTerminal
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Where a session's messages are written: gathered in `buffer`, then flushed.
 protocol MessageOutput: AnyObject {

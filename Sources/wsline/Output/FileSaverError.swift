@@ -1,12 +1,5 @@
 import WebSocketProtocol
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// What the operating system refused to do with a file of this machine.
 struct FileError: Error, Equatable, CustomStringConvertible {
@@ -30,17 +23,7 @@ struct FileError: Error, Equatable, CustomStringConvertible {
     var description: String { "can't \(operation.rawValue) \(path.quoted): \(reason)" }
 
     /// The system's text for the middle of a sentence.
-    var reason: String {
-        // strerror's buffer is per thread in glibc since 2.32; musl and Darwin return constants for every known code.
-        let text = String(cString: strerror(code))
-        guard let first = text.first, text.dropFirst().first?.isUppercase != true else { return text }
-        return first.lowercased() + text.dropFirst()
-    }
+    var reason: String { errorText(code) }
 
     var exitStatus: ExitStatus { .localIO }
-}
-
-/// `write(2)` under a name that a method `write` does not hide.
-func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-    write(descriptor, bytes, count)
 }

@@ -1,13 +1,6 @@
 import Dispatch
 import WebSocketTransport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// Standard output, gathered and written without ever blocking the queue that the connection lives on.
 ///

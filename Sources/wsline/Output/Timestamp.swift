@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// A moment of the years 0000 to 9999, in microseconds since 1970-01-01T00:00:00Z.
 struct Timestamp: Hashable, Comparable {
