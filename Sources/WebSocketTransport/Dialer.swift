@@ -21,8 +21,7 @@ public final class Dialer: @unchecked Sendable {
     private var state = State.idle
     private var stage = Stage.name
     private var raceTimer: (any DispatchSourceTimer)?
-    private var deadlineTimer: (any DispatchSourceTimer)?
-    private var deadline: DispatchTime?
+    private var deadline: PeerTimer?
     private let began = DispatchTime.now()
     private var stepBegan: Double = 0
     private var timings = Timings()
@@ -270,19 +269,14 @@ public final class Dialer: @unchecked Sendable {
 
     private func armDeadline() {
         guard let timeout = options.connectTimeout else { return }
-        let time = began + max(0, min(timeout, 1e9))
-        deadline = time
-        let timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.schedule(deadline: time, leeway: .milliseconds(1))
-        timer.setEventHandler { [self] in fail(timedOut(timeout)) }
-        deadlineTimer = timer
-        timer.resume()
+        deadline = PeerTimer(seconds: timeout, queue: queue) { [self] in fail(timedOut(timeout)) }
     }
 
     private func succeed(_ stream: ByteStream) {
         guard case .handshaking = state else { return }
+        let dialed = DialedStream(stream: stream, timings: timings, deadline: deadline?.handOver())
         tearDown(keeping: stream)
-        completion(.success(DialedStream(stream: stream, timings: timings, deadline: deadline)))
+        completion(.success(dialed))
     }
 
     private func fail(_ error: TransportError) {
@@ -300,8 +294,8 @@ public final class Dialer: @unchecked Sendable {
         state = .finished
         raceTimer?.cancel()
         raceTimer = nil
-        deadlineTimer?.cancel()
-        deadlineTimer = nil
+        deadline?.cancel()
+        deadline = nil
     }
 
     private func timedOut(_ timeout: Double) -> TransportError {

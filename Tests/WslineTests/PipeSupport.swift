@@ -203,18 +203,37 @@ extension LoopbackServer {
 
 extension LoopbackServer.Connection {
     /// Answers a client's handshake by hand, with more header lines where they are given.
-    func upgrade(_ more: String = "", accept: String? = nil) throws {
+    func upgrade(_ more: String = "", accept: String? = nil) throws { try send(upgradeAnswer(more, accept: accept)) }
+
+    /// Reads a client's handshake; returns the answer to it.
+    func upgradeAnswer(_ more: String = "", accept: String? = nil) throws -> String {
         let request = String(decoding: try receive(through: "\r\n\r\n"), as: UTF8.self)
         let line = request.split(separator: "\r\n").first { $0.lowercased().hasPrefix("sec-websocket-key:") }
         let value = line.map { $0.drop { $0 != ":" }.dropFirst().drop { $0 == " " } } ?? ""
         let key = try HandshakeKey(Base64.decode(String(value)))
-        try send(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                + "Sec-WebSocket-Accept: \(accept ?? key?.acceptValue ?? "")\r\n\(more)\r\n")
+        return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Accept: \(accept ?? key?.acceptValue ?? "")\r\n\(more)\r\n"
+    }
+
+    /// The client's next frame.
+    func receiveFrame() throws -> ClientFrame {
+        let head = try receive(exactly: 2)
+        var length = Int(head[1] & 0x7F)
+        if length > 125 { length = try receive(exactly: length == 126 ? 2 : 8).reduce(0) { $0 << 8 | Int($1) } }
+        return ClientFrame(opcode: head[0] & 0x0F, mask: try receive(exactly: 4), masked: try receive(exactly: length))
     }
 
     /// An unmasked frame of at most 125 bytes.
     func sendFrame(_ opcode: UInt8, _ payload: [UInt8] = []) throws { try send([0x80 | opcode, UInt8(payload.count)] + payload) }
+}
+
+/// A frame as a client sends it.
+struct ClientFrame {
+    var opcode: UInt8
+    var mask: [UInt8]
+    var masked: [UInt8]
+
+    var payload: [UInt8] { masked.enumerated().map { $1 ^ mask[$0 % 4] } }
 }
 
 /// What a server with this certificate speaks TLS with.
