@@ -185,7 +185,7 @@ public final class Dialer: @unchecked Sendable {
         } catch {
             return fail(error.at(.proxy))
         }
-        stream.startTLS(context, .client(peer: proxy.host)) { [self] result in
+        stream.startTLS(context, .proxyClient(peer: proxy.host)) { [self] result in
             switch result {
             case .success(let info):
                 onProgress(.securedProxy(info))

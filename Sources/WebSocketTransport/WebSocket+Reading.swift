@@ -85,6 +85,11 @@ extension WebSocket {
 
     private func endStream() {
         let wasConnecting = connection.readyState == .connecting
+        if wasConnecting, let failure = transportFailure, failure.stage == .tls {
+            // TLS was never agreed upon: under TLS 1.3 a server judges our certificate after our side's handshake.
+            onError?(.transport(failure))
+            return finish()
+        }
         connection.receivedEnd()
         if wasConnecting {
             mayHoldEvents = true
