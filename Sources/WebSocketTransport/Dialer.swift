@@ -209,10 +209,7 @@ public final class Dialer: @unchecked Sendable {
     private func lookUp(
         _ host: String, _ port: UInt16, _ families: [AddressFamily], _ failures: [ResolveFailure], _ proxy: Proxy, _ stream: ByteStream
     ) {
-        guard let family = families.first else {
-            stage = .name
-            return fail(describe(.unresolved(failures), host))
-        }
+        guard let family = families.first else { return fail(unresolved(host, failures, .name)) }
         Resolver.resolve(host, port: port, family: family, on: queue) { [self] result in
             guard case .handshaking = state else { return }
             switch result {
@@ -317,17 +314,17 @@ public final class Dialer: @unchecked Sendable {
         return target.description
     }
 
-    private func describe(_ failure: HappyEyeballs.Failure, _ host: String? = nil) -> TransportError {
+    private func unresolved(_ name: String, _ failures: [ResolveFailure], _ stage: Stage) -> TransportError {
+        var reasons: [String] = []
+        for failure in failures where !reasons.contains(failure.description) { reasons.append(failure.description) }
+        let why = reasons.isEmpty ? "it has no address" : reasons.joined(separator: "; ")
+        let what = stage == .proxy ? "the proxy's name \(quoted(name))" : quoted(name)
+        return TransportError(stage, .notFound, "can't resolve \(what): \(why)", code: failures.first?.code ?? 0)
+    }
+
+    private func describe(_ failure: HappyEyeballs.Failure) -> TransportError {
         switch failure {
-        case .unresolved(let failures):
-            let host = host ?? peerHost
-            var reasons: [String] = []
-            for failure in failures where !reasons.contains(failure.description) { reasons.append(failure.description) }
-            let why = reasons.isEmpty ? "it has no address" : reasons.joined(separator: "; ")
-            let what = proxy != nil && host == peerHost ? "the proxy's name \(quoted(host))" : quoted(host)
-            return TransportError(
-                proxy == nil ? .name : stage == .name ? .proxy : stage, .notFound, "can't resolve \(what): \(why)",
-                code: failures.first?.code ?? 0)
+        case .unresolved(let failures): return unresolved(peerHost, failures, proxy == nil ? .name : .proxy)
         case .unreachable(let failed):
             let what = proxy.map { "the proxy \($0)" } ?? target.description
             let isObvious = failed.count == 1 && failed.allSatisfy { what == $0.address.description }

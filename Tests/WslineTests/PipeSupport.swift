@@ -29,10 +29,11 @@ final class TestServer: Sendable {
 
     /// - Parameters:
     ///   - accepts: whether a client's request is answered with 101 without more ado.
+    ///   - behindProxy: whether a proxy's CONNECT comes first, which gets the server itself whatever it asks for.
     ///   - behave: sets the handlers of each connection, on its queue.
     init(
-        port: UInt16 = 0, tls: TLSContext? = nil, accepts: Bool = true, configuration: Connection.Configuration = .init(),
-        _ behave: @escaping @Sendable (WebSocket) -> Void
+        port: UInt16 = 0, tls: TLSContext? = nil, accepts: Bool = true, behindProxy: Bool = false,
+        configuration: Connection.Configuration = .init(), _ behave: @escaping @Sendable (WebSocket) -> Void
     ) throws {
         var options = Listener.Options()
         options.tls = tls
@@ -44,7 +45,8 @@ final class TestServer: Sendable {
             if accepts { socket.onRequest = { [unowned socket] _ in socket.accept() } }
             behave(socket)
             sockets.add(socket)
-            socket.start(timeout: 10)
+            guard behindProxy else { return socket.start(timeout: 10) }
+            acceptTunnel(stream) { socket.start(timeout: 10) }
         }
         self.queue = queue
         self.sockets = sockets
@@ -53,8 +55,8 @@ final class TestServer: Sendable {
     }
 
     /// Answers each message with itself.
-    static func echo(port: UInt16 = 0, tls: TLSContext? = nil) throws -> TestServer {
-        try TestServer(port: port, tls: tls) { socket in
+    static func echo(port: UInt16 = 0, tls: TLSContext? = nil, behindProxy: Bool = false) throws -> TestServer {
+        try TestServer(port: port, tls: tls, behindProxy: behindProxy) { socket in
             socket.onMessage = { [unowned socket] kind, payload in
                 guard socket.readyState == .open else { return }
                 payload.withUnsafeBytes { try? socket.send(kind, $0) }
@@ -82,6 +84,22 @@ final class TestServer: Sendable {
     }
 
     deinit { stop() }
+}
+
+/// Reads one CONNECT request, accepts it, and leaves what follows to `next`.
+private func acceptTunnel(_ stream: ByteStream, _ next: @escaping () -> Void) {
+    let request = Gathered<UInt8>()
+    stream.onReadable = { [unowned stream] in
+        var byte: UInt8 = 0
+        while case .bytes(1) = withUnsafeMutableBytes(of: &byte, { stream.read(into: $0) }) {
+            request.append(byte)
+            guard request.all.suffix(4) == Array("\r\n\r\n".utf8)[...] else { continue }
+            _ = Array("HTTP/1.1 200 OK\r\n\r\n".utf8).withUnsafeBytes { stream.write($0) }
+            stream.pauseReading()
+            return next()
+        }
+    }
+    stream.resumeReading()
 }
 
 /// A port of a server that has just stopped is free only once Dispatch has let go of it.
