@@ -223,10 +223,10 @@ final class ClientSession: @unchecked Sendable {
             log?.refused(refusal, socket)
             do {
                 redirect = try redirect(response)
-                if let redirect { return diagnostics.notice("redirected to \(redirect.url)") }
+                if let redirect { return diagnostics.notice(refusal.masked("redirected to \(redirect.url)")) }
                 report(error)
             } catch {
-                diagnostics.error("can't follow the server's redirect: \(error)")
+                diagnostics.error(refusal.masked("can't follow the server's redirect: \(error)"))
             }
         } else {
             report(error)
