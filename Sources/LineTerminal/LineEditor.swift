@@ -94,7 +94,7 @@ public final class LineEditor: @unchecked Sendable {
         self.printer = printer
         pipe = try WakePipe()
         engine = try LibEdit(
-            input: input, output: output,
+            input: input,
             commands: LibEdit.Commands(
                 complete: { handle, _ in LineEditor.of(handle)?.completeCommand() ?? UInt8(CC_ERROR) },
                 paste: { handle, _ in LineEditor.of(handle)?.pasteCommand() ?? UInt8(CC_ERROR) },
@@ -330,7 +330,6 @@ public final class LineEditor: @unchecked Sendable {
     private func checkSize() {
         let size = Self.windowSize(output, environment)
         guard size != (display.columns, display.rows) else { return }
-        el_resize(engine.handle)
         write(display.resize(columns: size.columns, rows: size.rows))
     }
 

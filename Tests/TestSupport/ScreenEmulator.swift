@@ -163,7 +163,8 @@ public struct ScreenEmulator {
     private var emptyRow: Row { Row(cells: Array(repeating: Cell(), count: columns)) }
 
     private mutating func put(_ scalar: Unicode.Scalar) {
-        let width = Self.width(scalar)
+        // A screen of one column has no room for a wide character.
+        let width = min(Self.width(scalar), columns)
         if width == 0 {
             let column = wrapsNext ? cursorColumn : cursorColumn - 1
             guard column >= 0 else { return }
