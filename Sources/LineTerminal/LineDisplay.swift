@@ -94,7 +94,7 @@ struct LineDisplay {
         guard newColumns != columns || newRows != rows else { return [] }
         let width = max(newColumns, 2)
         if let shown, rewraps, kind == .ansi, newColumns != columns {
-            cursor.row = shown.cursorRow(rewrappedTo: width)
+            cursor.row = shown.row(of: cursor, rewrappedTo: width)
         }
         columns = newColumns
         rows = newRows

@@ -16,9 +16,8 @@ public struct ScreenEmulator {
         var isWrapped = false
 
         var text: String {
-            var text = cells.map(\.text).joined()
-            while text.last == " " { text.removeLast() }
-            return text
+            guard let last = cells.lastIndex(where: { $0.isWritten && $0.text != " " }) else { return "" }
+            return cells[...last].reduce(into: "") { $0 += $1.text }
         }
     }
 
