@@ -103,6 +103,18 @@ struct LineDisplay {
         return erase()
     }
 
+    /// What draws the whole window anew, when what it shows is no longer known, with the last rows of `above` in it; `update` draws the line below them.
+    /// Where the window may show more than `above`, it is scrolled off first, to where the terminal keeps such rows.
+    mutating func repaint(above: RecentOutput, columns newColumns: Int, rows newRows: Int) -> [UInt8] {
+        guard kind == .ansi else { return resize(columns: newColumns, rows: newRows) }
+        let height = max(newRows, 1)
+        let lines = above.lastLines(height - 1)
+        forget()
+        (columns, rows, top) = (newColumns, newRows, 0)
+        let scroll = lines.followOthers ? Array("\u{1b}[\(height)B".utf8) + Array(repeating: 0x0a, count: height) : []
+        return scroll + Array("\u{1b}[H\u{1b}[J".utf8) + lines.bytes
+    }
+
     private mutating func draw(_ new: LineLayout, to output: inout [UInt8]) {
         if let shown {
             let common = Self.commonPrefix(shown.bytes, new.bytes)

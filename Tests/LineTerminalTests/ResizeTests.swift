@@ -9,7 +9,7 @@ import Testing
     import Darwin
 #endif
 
-/// The editor on a window that changes its size, whatever the sizes.
+/// The editor on a window that changes its size, whatever the sizes, and however late the terminal reports them.
 @Suite(.serialized) struct ResizeTests {
     private static let line = (0..<1500).map { $0 % 40 == 39 ? "世" : String($0 % 10) }.joined()
 
@@ -89,5 +89,44 @@ import Testing
         try terminal.wait { $0.rows.contains { $0.hasPrefix("got ") } }
         terminal.type("\u{4}")
         #expect(try terminal.waitForExit() == .exited(0))
+    }
+
+    @Test(
+        "Messages printed after a resize and before the terminal reports it leave no row behind and take none away",
+        arguments: [(60, 25), (25, 60), (60, 40)], [true, false])
+    func survivesALateReport(widths: (before: Int, after: Int), rewraps: Bool) throws {
+        let terminal = try start(["--report-delay", "2000"], columns: widths.before, rows: 20, rewraps: rewraps)
+        let line = String(Self.line.prefix(100))
+        terminal.type(line)
+        let tail = String(line.suffix(10))
+        try terminal.wait { $0.rows.joined().hasSuffix(tail) }
+        terminal.resizeUnreported(columns: widths.after, rows: 20)
+        for number in 0..<3 {
+            terminal.send(signal: SIGUSR1)
+            try terminal.wait { $0.rows.contains("< signal \(number)") }
+        }
+        terminal.resize(columns: widths.after, rows: 20)
+        let expected = ["ready", "< signal 0", "< signal 1", "< signal 2"] + Self.wrap("> " + line, widths.after)
+        try terminal.wait { $0.rows.filter { !$0.isEmpty } == expected && $0.rows.joined().hasSuffix(tail) }
+    }
+
+    /// Rows that hold `text` as a terminal of `columns` wraps it.
+    static func wrap(_ text: String, _ columns: Int) -> [String] {
+        var rows = [""]
+        var width = 0
+        for scalar in text.unicodeScalars {
+            let next = ScreenEmulator.width(scalar)
+            if width + next > columns {
+                rows.append("")
+                width = 0
+            }
+            rows[rows.count - 1].unicodeScalars.append(scalar)
+            width += next
+        }
+        return rows.map { row in
+            var row = row
+            while row.last == " " { row.removeLast() }
+            return row
+        }
     }
 }
