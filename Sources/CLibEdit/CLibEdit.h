@@ -6,6 +6,12 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+// openpty.
+#if __has_include(<pty.h>)
+#include <pty.h>
+#else
+#include <util.h>
+#endif
 
 _Static_assert(sizeof(wchar_t) == sizeof(int32_t), "the line's wide characters are handled as 32-bit code points");
 
@@ -39,11 +45,6 @@ static inline int wsline_el_bind(EditLine *el, const int32_t *key, const int32_t
 // As wsline_el_bind, for vi's command map.
 static inline int wsline_el_bind_alternative(EditLine *el, const int32_t *key, const int32_t *command) {
     return el_wset(el, EL_BIND, L"-a", (const wchar_t *)key, (const wchar_t *)command, NULL);
-}
-
-// `mode` is -d for the terminal's modes while a line is edited, -x for those between two lines.
-static inline int wsline_el_set_tty(EditLine *el, const int32_t *mode, const int32_t *flag) {
-    return el_wset(el, EL_SETTY, (const wchar_t *)mode, (const wchar_t *)flag, NULL);
 }
 
 static inline int wsline_el_set_history(EditLine *el, HistoryW *history) {

@@ -1,11 +1,13 @@
 import CLibEdit
 import CPosix
 
-/// libedit as an engine: keys in, an edited line out. What it draws goes to memory and is thrown away, but for the bell (see `LineDisplay`).
+/// libedit as an engine: keys in, an edited line out. What it draws goes to memory and is thrown away, except the bell (see `LineDisplay`), and it has a
+/// terminal of its own to draw for (see `EngineTerminal`).
 ///
 /// Only the thread that reads a line may touch it.
 final class LibEdit {
     let handle: OpaquePointer
+    private let terminal: EngineTerminal
     private let history: OpaquePointer
     private let sink: UnsafeMutablePointer<FILE>
     private let sinkMemory: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
@@ -32,24 +34,23 @@ final class LibEdit {
         }
     }()
 
-    init(input: Int32, output: Int32, commands: Commands) throws(LineTerminalError) {
+    init(input: Int32, commands: Commands) throws(LineTerminalError) {
         Self.useUTF8Locale()
         sinkMemory = .allocate(capacity: 1)
         sinkMemory.initialize(to: nil)
         sinkSize = .allocate(capacity: 1)
         sinkSize.initialize(to: 0)
-        var found = termios()
-        tcgetattr(input, &found)
+        var modes = termios()
+        tcgetattr(input, &modes)
+        terminal = try EngineTerminal(modes: modes)
+        let descriptor = terminal.descriptor
         guard let sink = open_memstream(sinkMemory, sinkSize), let history = history_winit(),
-            let handle = el_init_fd("wsline", sink, sink, sink, input, output, output)
+            let handle = el_init_fd("wsline", sink, sink, sink, descriptor, descriptor, descriptor)
         else { throw .libedit }
         (self.sink, self.history, self.handle) = (sink, history, handle)
         wsline_history_set_size(history, Int32(History.capacity))
         wsline_el_set_history(handle, history)
         wsline_el_set_signal(handle, 0)
-        setUpTerminal()
-        // It sets modes as it starts; they are ours to set, when a line is read.
-        tcsetattr(input, TCSADRAIN, &found)
         setUpKeys(commands)
     }
 
@@ -60,15 +61,6 @@ final class LibEdit {
         free(sinkMemory.pointee)
         sinkMemory.deallocate()
         sinkSize.deallocate()
-    }
-
-    /// libedit switches between modes for editing and for what comes after. Here both are the modes that `TerminalModes` sets, so nothing flickers, and
-    /// what is typed between two lines is not echoed.
-    private func setUpTerminal() {
-        let flags = ["-icanon", "-echo", "-isig", "-iexten", "-ixon", "-icrnl", "-inlcr", "-igncr", "+opost", "+onlcr"]
-        for mode in ["-d", "-x"] {
-            for flag in flags { _ = wsline_el_set_tty(handle, Self.wide(mode), Self.wide(flag)) }
-        }
     }
 
     /// Keys that terminals have and libedit doesn't know. Sourced after them, `~/.editrc` has the last word, but on the keys that the program itself needs.

@@ -94,13 +94,25 @@ struct LineDisplay {
         guard newColumns != columns || newRows != rows else { return [] }
         let width = max(newColumns, 2)
         if let shown, rewraps, kind == .ansi, newColumns != columns {
-            cursor.row = shown.cursorRow(rewrappedTo: width)
+            cursor.row = shown.row(of: cursor, rewrappedTo: width)
         }
         columns = newColumns
         rows = newRows
         // Rows above the screen's first can't be reached.
         cursor.row = min(cursor.row, max(newRows - 1, 0))
         return erase()
+    }
+
+    /// What draws the whole window anew, when what it shows is no longer known, with the last rows of `above` in it; `update` draws the line below them.
+    /// Where the window may show more than `above`, it is scrolled off first, to where the terminal keeps such rows.
+    mutating func repaint(above: RecentOutput, columns newColumns: Int, rows newRows: Int) -> [UInt8] {
+        guard kind == .ansi else { return resize(columns: newColumns, rows: newRows) }
+        let height = max(newRows, 1)
+        let lines = above.lastLines(height - 1)
+        forget()
+        (columns, rows, top) = (newColumns, newRows, 0)
+        let scroll = lines.followOthers ? Array("\u{1b}[\(height)B".utf8) + Array(repeating: 0x0a, count: height) : []
+        return scroll + Array("\u{1b}[H\u{1b}[J".utf8) + lines.bytes
     }
 
     private mutating func draw(_ new: LineLayout, to output: inout [UInt8]) {

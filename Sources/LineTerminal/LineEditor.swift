@@ -30,6 +30,8 @@ public final class LineEditor: @unchecked Sendable {
         public var environment: [String: String]
         public var input: Int32 = STDIN_FILENO
         public var output: Int32 = STDOUT_FILENO
+        /// How late a terminal may report that its window has another size: tmux takes up to 250 ms, and a network has its delay.
+        public var reportDelay = Duration.milliseconds(300)
 
         public init(prompt: Prompt, environment: [String: String], complete: ((String, Int) -> Completion?)? = nil) {
             self.prompt = prompt
@@ -51,9 +53,12 @@ public final class LineEditor: @unchecked Sendable {
     private let usesEscapes: Bool
     private let engine: LibEdit
     private let pipe: WakePipe
+    private let window: Window
     private let isStopped = Atomic(false)
     private var history: History
     private var display: LineDisplay
+    /// When the screen was last written to.
+    private var drawn = ContinuousClock.now
     private var parser = InputParser()
     /// Whether nothing came after what the parser holds.
     private var isInputComplete = false
@@ -87,21 +92,18 @@ public final class LineEditor: @unchecked Sendable {
         self.printer = printer
         pipe = try WakePipe()
         engine = try LibEdit(
-            input: input, output: output,
+            input: input,
             commands: LibEdit.Commands(
                 complete: { handle, _ in LineEditor.of(handle)?.completeCommand() ?? UInt8(CC_ERROR) },
                 paste: { handle, _ in LineEditor.of(handle)?.pasteCommand() ?? UInt8(CC_ERROR) },
                 clearScreen: { handle, _ in LineEditor.of(handle)?.clearScreenCommand() ?? UInt8(CC_ERROR) }))
-        let size = Self.windowSize(configuration.output, environment)
-        display = LineDisplay(kind: usesEscapes ? .ansi : .dumb, rewraps: !cutsRows, columns: size.columns, rows: size.rows)
-        self.environment = environment
+        window = Window(input: input, output: output, pipe: pipe, environment: environment, reportDelay: configuration.reportDelay)
+        display = LineDisplay(kind: usesEscapes ? .ansi : .dumb, rewraps: !cutsRows, columns: window.size.columns, rows: window.size.rows)
         wsline_el_set_clientdata(engine.handle, Unmanaged.passUnretained(self).toOpaque())
         wsline_el_set_getcfn(engine.handle) { handle, character in LineEditor.of(handle)?.nextCharacter(character) ?? -1 }
         for entry in history.entries { engine.enterHistory(entry) }
         TerminalModes.watch(pipe)
     }
-
-    private let environment: [String: String]
 
     deinit {
         TerminalModes.unwatch()
@@ -168,6 +170,7 @@ public final class LineEditor: @unchecked Sendable {
             let whole = buffer[..<min(count, buffer.count)]
             let line = whole.last == 0x0a ? whole.dropLast() : whole
             write(display.update(prompt: prompt, line: line, cursor: line.count) + display.finish())
+            printer.record(LineLayout(prompt: prompt, line: line, cursor: 0, columns: display.columns).bytes + [0x0d, 0x0a])
             return EditBuffer.decode(line)
         }
     }
@@ -180,6 +183,7 @@ public final class LineEditor: @unchecked Sendable {
     private func write(_ bytes: [UInt8]) {
         guard !bytes.isEmpty else { return }
         writeAll(bytes, to: output)
+        drawn = .now
     }
 
     // MARK: Reading
@@ -317,24 +321,21 @@ public final class LineEditor: @unchecked Sendable {
         // The window may have changed since the last key; its signal comes later than its size.
         checkSize()
         let erase = display.erase()
+        printer.record(text)
         write(erase + text + engine.withLine { display.update(prompt: prompt, line: $0, cursor: $1) })
     }
 
+    /// Draws the line for the window's size. What was drawn shortly before its report may have met the new size, and rows that nobody can count: then
+    /// the whole window is drawn anew.
     private func checkSize() {
-        let size = Self.windowSize(output, environment)
-        guard size != (display.columns, display.rows) else { return }
-        el_resize(engine.handle)
-        write(display.resize(columns: size.columns, rows: size.rows))
-    }
-
-    private static func windowSize(_ descriptor: Int32, _ environment: [String: String]) -> (columns: Int, rows: Int) {
-        var size = winsize()
-        let isKnown = wsline_window_size(descriptor, &size) == 0
-        func pick(_ value: UInt16, _ name: String, _ standard: Int) -> Int {
-            isKnown && value > 0
-                ? Int(value) : environment[name].flatMap(Int.init).flatMap { (2...10_000).contains($0) ? $0 : nil } ?? standard
+        guard window.size != Window.Size(columns: display.columns, rows: display.rows) else { return }
+        let isKnown = drawn.duration(to: .now) > window.reportDelay
+        let size = window.settle()
+        if isKnown || size.columns == display.columns {
+            write(display.resize(columns: size.columns, rows: size.rows))
+        } else {
+            write(display.repaint(above: printer.recent, columns: size.columns, rows: size.rows))
         }
-        return (pick(size.ws_col, "COLUMNS", 80), pick(size.ws_row, "LINES", 24))
     }
 
     /// Ctrl-Z: the shell finds its terminal as it left it, and gives it back with the line half-typed.
@@ -350,6 +351,7 @@ public final class LineEditor: @unchecked Sendable {
         TerminalModes.forget()
         try? TerminalModes.enter(.editing, descriptor: input, bracketedPaste: usesEscapes)
         display.forget()
+        printer.forgetRecent(followsOthers: true)
         checkSize()
         printer.drain(printAbove)
     }
@@ -367,7 +369,9 @@ public final class LineEditor: @unchecked Sendable {
     }
 
     private func clearScreenCommand() -> UInt8 {
-        if usesEscapes { write(display.erase() + Array("\u{1b}[H\u{1b}[2J".utf8)) }
+        guard usesEscapes else { return UInt8(CC_REFRESH) }
+        write(display.erase() + Array("\u{1b}[H\u{1b}[2J".utf8))
+        printer.forgetRecent(followsOthers: false)
         return UInt8(CC_REFRESH)
     }
 

@@ -99,25 +99,27 @@ struct LineLayout: Equatable {
         return max(index, 0)
     }
 
-    /// The row that the cursor is on when a terminal that re-wraps its rows has been given `columns`.
-    func cursorRow(rewrappedTo columns: Int) -> Int {
+    /// The row that a terminal's cursor at `point` is on after the terminal has re-wrapped these rows to `columns`: it stays on the character that it shows
+    /// on, which is not the line's where that has no width.
+    func row(of point: Position, rewrappedTo columns: Int) -> Int {
         var position = Position()
         for (index, cell) in cells.enumerated() {
-            // The cursor on a newline behind a full row shows on the character before.
-            let isCursor =
-                index == cursorCell
-                || index + 1 == cursorCell && cursorCell < cells.count && cells[cursorCell].position.column >= self.columns
+            if cell.isNewline {
+                if cell.position.row == point.row { return position.row }
+                position = Position(row: position.row + 1, column: 0)
+                continue
+            }
             // A tab is spaces to the terminal.
             let isSpaces = bytes[cell.start..<start(of: index + 1)].allSatisfy { $0 == 0x20 }
-            for _ in 0..<(isSpaces ? max(cell.width, 1) : 1) {
-                let width = isSpaces ? min(cell.width, 1) : cell.width
+            let width = isSpaces ? 1 : cell.width
+            for column in stride(from: cell.position.column, to: cell.position.column + cell.width, by: max(width, 1)) {
                 if position.column + width > columns { position = Position(row: position.row + 1, column: 0) }
-                if isCursor { return position.row }
+                if cell.position.row == point.row, (column..<column + width).contains(point.column) { return position.row }
                 position.column += width
             }
-            if cell.isNewline { position = Position(row: position.row + 1, column: 0) }
         }
-        return cursorWraps && position.column >= columns ? position.row + 1 : position.row
+        // The space that is drawn behind a full row.
+        return point.row > end.row && position.column >= columns ? position.row + 1 : position.row
     }
 
     private func start(of cell: Int) -> Int {

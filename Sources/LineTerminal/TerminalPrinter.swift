@@ -14,6 +14,12 @@ public final class TerminalPrinter: Sendable {
         var isFull = false
         var wake: WakePipe?
         var onDrained: (@Sendable () -> Void)?
+        var recent = RecentOutput(followsOthers: true)
+
+        mutating func write(_ text: [UInt8], to descriptor: Int32) {
+            recent.append(text)
+            writeAll(text, to: descriptor)
+        }
     }
 
     private let descriptor: Int32
@@ -37,7 +43,7 @@ public final class TerminalPrinter: Sendable {
             guard let wake = state.wake else {
                 var direct = Array(text)
                 if direct.last != 0x0a { direct.append(0x0a) }
-                writeAll(direct, to: descriptor)
+                state.write(direct, to: descriptor)
                 return true
             }
             if state.queue.isEmpty { wake.wake(.output) }
@@ -69,7 +75,7 @@ public final class TerminalPrinter: Sendable {
     public func flush() {
         state.withLock { state in
             guard state.wake == nil else { return }
-            writeAll(state.queue, to: descriptor)
+            state.write(state.queue, to: descriptor)
             state.queue = []
         }
     }
@@ -85,10 +91,23 @@ public final class TerminalPrinter: Sendable {
     func detach() {
         let callback = state.withLock { state in
             state.wake = nil
-            writeAll(state.queue, to: descriptor)
+            state.write(state.queue, to: descriptor)
             return Self.empty(&state)
         }
         callback?()
+    }
+
+    /// The end of what has been printed, by the editor too.
+    var recent: RecentOutput { state.withLock { $0.recent } }
+
+    /// The editor has printed `text`.
+    func record(_ text: [UInt8]) {
+        state.withLock { $0.recent.append(text) }
+    }
+
+    /// What has been printed is no longer on the screen: it was cleared, or others have printed since.
+    func forgetRecent(followsOthers: Bool) {
+        state.withLock { $0.recent = RecentOutput(followsOthers: followsOthers) }
     }
 
     /// All that is queued goes through `print`, which writes it.

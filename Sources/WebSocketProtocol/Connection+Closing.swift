@@ -13,7 +13,7 @@ extension Connection {
             sendClose(frame, payload)
             closedByUs = true
             phase = .closing
-            closeDeadline = now &+ configuration.closeTimeout
+            restartCloseTimeout()
         case .closing, .closed, .failed, .ended: break
         }
     }
@@ -47,32 +47,41 @@ extension Connection {
     public var nextDeadline: Instant? {
         switch phase {
         case .open: keepAlive.deadline(configuration)
-        case .closing, .closed, .failed: closeDeadline
-        case .opening: closeDeadline
+        case .opening, .closing, .closed, .failed: timeLimit?.deadline
         case .ended: nil
         }
     }
 
     /// Gives the peer `duration` nanoseconds more for all that it owes us, because the caller read nothing for so long.
     public mutating func excusePeer(for duration: Instant) {
-        closeDeadline = closeDeadline.map { $0 &+ duration }
+        timeLimit?.deadline &+= duration
         keepAlive.excusePeer(for: duration)
     }
 
-    /// Output that stood before our Close has just left: the peer can't have answered yet.
-    public mutating func restartCloseTimeout(at now: Instant) {
-        if phase == .closing { closeDeadline = now &+ configuration.closeTimeout }
-    }
-
-    /// Does what is due at `now`: a ping, the failure of a connection whose pongs stay out, the end of one whose peer doesn't close.
+    /// Does what is due at `now`: a ping, the failure of a connection whose pongs stay out, the end of one whose peer doesn't open or close.
+    ///
+    /// Call it once all that had come by then has been received. A call that comes late shows that the caller didn't run (its process was
+    /// stopped, say): the peer gets its time anew.
     public mutating func tick(at now: Instant) -> Event {
         self.now = now
+        if let deadline = nextDeadline, deadline &+ Self.punctuality < now {
+            timeLimit?.restart(at: now)
+            keepAlive.restartTimeout(at: now)
+        }
         guard let deadline = nextDeadline, deadline <= now else { return .needsInput }
-        if phase == .opening { return nextOpening() }
-        guard phase == .open else {
+        switch phase {
+        case .opening: return endOpening()
+        case .open: return tickOpen()
+        case .closing, .closed, .failed, .ended:
             receivedEnd()
             return .needsInput
         }
+    }
+
+    /// How late a timer fires on a busy machine, at most; nanoseconds.
+    public static let punctuality: Instant = 250_000_000
+
+    private mutating func tickOpen() -> Event {
         if keepAlive.isOverdue(configuration, at: now) {
             fail(.keepAliveTimeout(seconds: Double(configuration.pingTimeout) / 1e9))
             return .failed
@@ -94,7 +103,7 @@ extension Connection {
             closedByUs = true
         }
         phase = .failed
-        closeDeadline = now &+ configuration.closeTimeout
+        restartCloseTimeout()
     }
 
     /// Takes the peer's Close frame and answers with its code (section 5.5.1).
@@ -107,14 +116,39 @@ extension Connection {
             if let payload = try? answer.encoded() { sendClose(answer, payload) }
         }
         phase = .closed
-        closeDeadline = now &+ configuration.closeTimeout
+        restartCloseTimeout()
     }
 
     private mutating func sendClose(_ frame: CloseFrame, _ payload: [UInt8]) {
         sentClose = frame
         keepAlive.postponedPong = nil
         payload.withUnsafeBytes { appendFrame(.close, $0) }
+        unsentBeforeEnd = outbox.count
     }
+
+    /// Gives the peer time from now on for what comes next: to take what is left of our output up to its end, to answer our Close, or to
+    /// end the stream as we do.
+    mutating func restartCloseTimeout() {
+        let endsStream = phase != .closing && unsentBeforeEnd == 0
+        let timeout = endsStream ? min(configuration.closeTimeout, Self.streamEndTimeout) : configuration.closeTimeout
+        timeLimit = TimeLimit(timeout, from: now)
+    }
+
+    /// How long the peer has to end the stream once both sides have said all that they had to; nanoseconds.
+    private static let streamEndTimeout: Instant = 1_000_000_000
+}
+
+/// How long the peer may take for something.
+struct TimeLimit {
+    let timeout: Instant
+    var deadline: Instant
+
+    init(_ timeout: Instant, from now: Instant) {
+        self.timeout = timeout
+        deadline = now &+ timeout
+    }
+
+    mutating func restart(at now: Instant) { deadline = now &+ timeout }
 }
 
 /// How a connection ended.

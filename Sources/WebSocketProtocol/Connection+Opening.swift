@@ -57,6 +57,21 @@ extension Connection {
         refuse(with: ServerHandshake.reject(status: status, reason: reason, headers: headers, body: body))
     }
 
+    /// Bounds the opening handshake: where it isn't through at `deadline`, `tick` ends the connection.
+    public mutating func limitOpening(until deadline: Instant, at now: Instant) {
+        guard phase == .opening else { return }
+        self.now = now
+        timeLimit = TimeLimit(deadline > now ? deadline &- now : 0, from: now)
+    }
+
+    /// The time for the opening handshake, or for a refusal's body, is over.
+    mutating func endOpening() -> Event {
+        if case .refusalGathered = opening { return nextOpening() }
+        opening = .none
+        phase = .ended
+        return .openingTimedOut
+    }
+
     mutating func nextOpening() -> Event {
         switch opening {
         case .none: return .needsInput
@@ -95,7 +110,7 @@ extension Connection {
                 }
             } catch {
                 input.removeAll()
-                closeDeadline = now &+ Self.malformedTimeout
+                timeLimit = TimeLimit(Self.malformedTimeout, from: now)
                 return gather(Refusal(error, in: answer, to: handshake), .untilEnd)
             }
         }
@@ -120,7 +135,7 @@ extension Connection {
         } catch {
             let refusal = Refusal(.handshake(error), response: response, to: handshake)
             guard case .status = error else { return refuse(refusal) }
-            closeDeadline = now &+ Self.bodyTimeout
+            timeLimit = TimeLimit(Self.bodyTimeout, from: now)
             return gather(refusal, RefusalBody(of: response))
         }
     }
@@ -132,7 +147,7 @@ extension Connection {
         let limit = Refusal.shownBodySize + 1
         body.append(UnsafeRawBufferPointer(input.bytes), to: &refusal.body, limit: limit)
         input.removeAll()
-        if refusal.body.count >= limit || body.isComplete || streamEnded || closeDeadline.map({ $0 <= now }) == true {
+        if refusal.body.count >= limit || body.isComplete || streamEnded || timeLimit.map({ $0.deadline <= now }) == true {
             refusal.bodyIsCut = refusal.body.count >= limit
             if refusal.bodyIsCut { refusal.body.removeLast() }
             return refuse(refusal)
@@ -196,9 +211,10 @@ extension Connection {
 
     private mutating func refuse(with response: [UInt8]) {
         write(response)
+        unsentBeforeEnd = outbox.count
         opening = .none
         phase = .failed
-        closeDeadline = now &+ configuration.closeTimeout
+        restartCloseTimeout()
     }
 
     private mutating func write(_ bytes: [UInt8]) {

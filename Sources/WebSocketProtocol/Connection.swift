@@ -21,7 +21,8 @@ public struct Connection: ~Copyable {
         public var maxMessageSize: UInt64 = 64 << 20
         /// The most bytes of a message that is handed on in parts.
         public var maxStreamedMessageSize: UInt64 = .max
-        /// How long the peer may take to answer a Close, and then to end the stream; nanoseconds.
+        /// How long the peer may take to answer a Close, counted from when the Close has left; nanoseconds. The end of the stream is
+        /// awaited for as long, but for a second at most.
         public var closeTimeout: Instant = 5_000_000_000
         /// How often a ping is sent on its own; nanoseconds, 0 for never.
         public var pingInterval: Instant = 0
@@ -43,6 +44,8 @@ public struct Connection: ~Copyable {
         case opened
         /// The server's answer is no upgrade, or a wrong one (`refusal`): the connection is over.
         case refused
+        /// The opening handshake took longer than it may: the connection is over.
+        case openingTimedOut
         /// A client asks (`request`): answer with `accept` or `reject`.
         case requested
         /// One or more whole messages: `messages`.
@@ -67,9 +70,8 @@ public struct Connection: ~Copyable {
     public enum Disposition: Sendable {
         /// Go on.
         case running
-        /// Read on until the stream ends or the deadline comes; all that arrives is dropped.
-        case draining
-        /// End our side of the stream, then as `draining`: so that the Close frame isn't lost to a reset.
+        /// End our side of the stream, then read on until the peer's ends or the deadline comes; all that arrives is dropped. Closing the
+        /// stream on unread data would reset it, and our Close frame might be lost with it.
         case halfClose
         /// Close the stream.
         case finished
@@ -80,7 +82,7 @@ public struct Connection: ~Copyable {
         case open
         /// A Close frame was sent, none received.
         case closing
-        /// Both Close frames are through: the server ends the stream, the client waits for that (section 7.1.1).
+        /// The peer's Close frame has come, ours was sent before or is its answer (section 7.1.1).
         case closed
         /// We failed the connection (section 7.1.7).
         case failed
@@ -114,7 +116,10 @@ public struct Connection: ~Copyable {
     var payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
     var now: Instant = 0
     var streamEnded = false
-    var closeDeadline: Instant?
+    /// For what is awaited of the peer: the opening handshake, taking our Close, answering it, ending the stream.
+    var timeLimit: TimeLimit?
+    /// How many bytes of the output are left up to the last that matters to the peer: the end of our Close, or of a refusal.
+    var unsentBeforeEnd = 0
     var interimResponses = 0
     /// What has come of the response's head, to be shown if it isn't HTTP.
     var answer: [UInt8] = []
@@ -157,7 +162,7 @@ public struct Connection: ~Copyable {
     mutating func open(compression: CompressionSettings?) {
         phase = .open
         opening = .none
-        closeDeadline = nil
+        timeLimit = nil
         self.compression = compression
         decoder.allowsCompression = compression != nil
         if let compression {
@@ -179,7 +184,8 @@ public struct Connection: ~Copyable {
     public var disposition: Disposition {
         switch phase {
         case .opening, .open, .closing: .running
-        case .closed: role == .server ? .finished : .draining
+        // The server ends the stream first, if it does so at once. A client that waited for it longer would hold up whoever runs it.
+        case .closed: role == .server ? .finished : .halfClose
         case .failed: .halfClose
         case .ended: .finished
         }
@@ -207,8 +213,14 @@ public struct Connection: ~Copyable {
     public var outputCount: Int { outbox.count }
 
     /// Reports that the first `byteCount` bytes of the output were written.
-    public mutating func sent(_ byteCount: Int) {
+    public mutating func sent(_ byteCount: Int, at now: Instant) {
         outbox.consume(byteCount)
+        if unsentBeforeEnd > 0 {
+            self.now = now
+            unsentBeforeEnd = max(unsentBeforeEnd - byteCount, 0)
+            // The peer can't have answered yet.
+            restartCloseTimeout()
+        }
         if outbox.isEmpty {
             outbox.removeAll(keepingCapacityUpTo: Self.keptCapacity)
             if let pong = keepAlive.postponedPong {

@@ -91,7 +91,7 @@ extension HTTPHeaders {
 
         /// Whether the value is a credential, which is never shown.
         public var isSensitive: Bool {
-            ["authorization", "proxy-authorization", "cookie"].contains { isNamed($0) }
+            ["authorization", "proxy-authorization", "cookie", "set-cookie"].contains { isNamed($0) }
         }
 
         /// Whether any server may see the value: it says what the client is and takes, not who asks.

@@ -80,7 +80,9 @@ public struct ClientHandshake: Sendable {
 
     /// The request for printing: credentials are `***`.
     public var redactedRequest: HTTPRequestHead {
-        HTTPRequestHead(method: request.method, target: request.target, version: request.version, headers: request.headers.redacted)
+        let mask = CredentialMask(request.headers.fields)
+        return HTTPRequestHead(
+            method: request.method, target: mask.masked(request.target), version: request.version, headers: mask.masked(request.headers))
     }
 
     private static func check(_ options: Options) throws(OptionsError) {
@@ -136,6 +138,8 @@ public struct HandshakeResult: Hashable, Sendable {
     /// In the server's order. Each was offered; their parameters are each extension's own to check.
     public let extensions: [WebSocketExtension]
     public let response: HTTPResponseHead
+    /// The response for printing: credentials are `***`, the request's too where it repeats them.
+    public let shownResponse: HTTPResponseHead
 }
 
 extension ClientHandshake {
@@ -149,7 +153,8 @@ extension ClientHandshake {
         try checkUpgrade(headers)
         try checkAccept(headers)
         return HandshakeResult(
-            subprotocol: try subprotocol(headers), extensions: try extensions(headers), response: response)
+            subprotocol: try subprotocol(headers), extensions: try extensions(headers), response: response,
+            shownResponse: CredentialMask(request.headers.fields + headers.fields).masked(response))
     }
 
     private func checkUpgrade(_ headers: HTTPHeaders) throws(HandshakeError) {

@@ -49,6 +49,11 @@ struct KeepAlive {
     /// Waits longer for the pongs that stay out.
     mutating func excusePeer(for duration: Instant) { waitingSince = waitingSince.map { $0 &+ duration } }
 
+    /// Lets the wait for the pongs that stay out begin anew.
+    mutating func restartTimeout(at now: Instant) {
+        if waitingSince != nil { waitingSince = now }
+    }
+
     func deadline(_ configuration: Connection.Configuration) -> Instant? {
         guard configuration.pingInterval > 0 else { return nil }
         let next = lastSent &+ configuration.pingInterval

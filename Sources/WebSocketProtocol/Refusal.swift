@@ -1,4 +1,6 @@
 /// Why an opening handshake failed, with what the peer said.
+///
+/// What is for printing (``description``, ``hint``, ``shownResponse``, ``maskedRanges``) never holds the credentials of the request.
 public struct Refusal: Equatable, Sendable {
     public enum Reason: Equatable, Sendable {
         /// The response isn't an upgrade, or is a wrong one.
@@ -19,12 +21,14 @@ public struct Refusal: Equatable, Sendable {
     public var bodyIsCut = false
     /// Whether the request went out without TLS.
     private let isPlain: Bool
+    private let mask: CredentialMask
 
     /// - Parameter handshake: a client's, which was answered so.
     init(_ reason: Reason, response: HTTPResponseHead? = nil, to handshake: ClientHandshake? = nil) {
         self.reason = reason
         self.response = response
         isPlain = handshake?.isSecure == false
+        mask = CredentialMask((handshake?.request.headers.fields ?? []) + (response?.headers.fields ?? []))
     }
 
     /// - Parameter answer: what came in place of a response, from the head's first byte on.
@@ -43,7 +47,8 @@ extension Refusal {
     public var description: String {
         if isFromTLSServer { return "the server speaks TLS on this port" }
         return switch reason {
-        case .handshake(let error): error.description
+        case .handshake(.status(let response, let version)): HandshakeError.status(mask.masked(response), version).description
+        case .handshake(let error): mask.masked(error.description)
         case .head(let error): error.description
         case .request(let error): error.description
         }
@@ -53,6 +58,7 @@ extension Refusal {
     public var hint: String? {
         if isFromTLSServer { return "try wss://" }
         return switch reason {
+        case .handshake(.status(let response, let version)): HandshakeError.status(mask.masked(response), version).hint
         case .handshake(let error): error.hint
         // A server on OpenSSL closes the connection on a plain request, with no alert.
         case .head(let error) where error.offset == 0 && error.reason == .truncated && isPlain:
@@ -61,6 +67,18 @@ extension Refusal {
         case .request: nil
         }
     }
+
+    /// The response for printing.
+    public var shownResponse: HTTPResponseHead? { response.map(mask.masked) }
+
+    /// Where credentials stand in `body`, in order.
+    public var maskedRanges: [Range<Int>] { mask.ranges(in: body, isCut: bodyIsCut) }
+
+    /// `body` for printing.
+    public var shownBody: [UInt8] { mask.masked(body, isCut: bodyIsCut) }
+
+    /// A text about the refusal for printing.
+    public func masked(_ text: String) -> String { mask.masked(text) }
 
     /// Whether a server that speaks TLS was asked without.
     public var isFromTLSServer: Bool {

@@ -21,8 +21,7 @@ public final class Dialer: @unchecked Sendable {
     private var state = State.idle
     private var stage = Stage.name
     private var raceTimer: (any DispatchSourceTimer)?
-    private var deadlineTimer: (any DispatchSourceTimer)?
-    private var deadline: DispatchTime?
+    private var deadline: PeerTimer?
     private let began = DispatchTime.now()
     private var stepBegan: Double = 0
     private var timings = Timings()
@@ -186,7 +185,7 @@ public final class Dialer: @unchecked Sendable {
         } catch {
             return fail(error.at(.proxy))
         }
-        stream.startTLS(context, .client(peer: proxy.host)) { [self] result in
+        stream.startTLS(context, .proxyClient(peer: proxy.host)) { [self] result in
             switch result {
             case .success(let info):
                 onProgress(.securedProxy(info))
@@ -210,10 +209,7 @@ public final class Dialer: @unchecked Sendable {
     private func lookUp(
         _ host: String, _ port: UInt16, _ families: [AddressFamily], _ failures: [ResolveFailure], _ proxy: Proxy, _ stream: ByteStream
     ) {
-        guard let family = families.first else {
-            stage = .name
-            return fail(describe(.unresolved(failures), host))
-        }
+        guard let family = families.first else { return fail(unresolved(host, failures, .name)) }
         Resolver.resolve(host, port: port, family: family, on: queue) { [self] result in
             guard case .handshaking = state else { return }
             switch result {
@@ -270,19 +266,14 @@ public final class Dialer: @unchecked Sendable {
 
     private func armDeadline() {
         guard let timeout = options.connectTimeout else { return }
-        let time = began + max(0, min(timeout, 1e9))
-        deadline = time
-        let timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.schedule(deadline: time, leeway: .milliseconds(1))
-        timer.setEventHandler { [self] in fail(timedOut(timeout)) }
-        deadlineTimer = timer
-        timer.resume()
+        deadline = PeerTimer(seconds: timeout, queue: queue) { [self] in fail(timedOut(timeout)) }
     }
 
     private func succeed(_ stream: ByteStream) {
         guard case .handshaking = state else { return }
+        let dialed = DialedStream(stream: stream, timings: timings, deadline: deadline?.handOver())
         tearDown(keeping: stream)
-        completion(.success(DialedStream(stream: stream, timings: timings, deadline: deadline)))
+        completion(.success(dialed))
     }
 
     private func fail(_ error: TransportError) {
@@ -300,8 +291,8 @@ public final class Dialer: @unchecked Sendable {
         state = .finished
         raceTimer?.cancel()
         raceTimer = nil
-        deadlineTimer?.cancel()
-        deadlineTimer = nil
+        deadline?.cancel()
+        deadline = nil
     }
 
     private func timedOut(_ timeout: Double) -> TransportError {
@@ -323,17 +314,17 @@ public final class Dialer: @unchecked Sendable {
         return target.description
     }
 
-    private func describe(_ failure: HappyEyeballs.Failure, _ host: String? = nil) -> TransportError {
+    private func unresolved(_ name: String, _ failures: [ResolveFailure], _ stage: Stage) -> TransportError {
+        var reasons: [String] = []
+        for failure in failures where !reasons.contains(failure.description) { reasons.append(failure.description) }
+        let why = reasons.isEmpty ? "it has no address" : reasons.joined(separator: "; ")
+        let what = stage == .proxy ? "the proxy's name \(name.quoted)" : name.quoted
+        return TransportError(stage, .notFound, "can't resolve \(what): \(why)", code: failures.first?.code ?? 0)
+    }
+
+    private func describe(_ failure: HappyEyeballs.Failure) -> TransportError {
         switch failure {
-        case .unresolved(let failures):
-            let host = host ?? peerHost
-            var reasons: [String] = []
-            for failure in failures where !reasons.contains(failure.description) { reasons.append(failure.description) }
-            let why = reasons.isEmpty ? "it has no address" : reasons.joined(separator: "; ")
-            let what = proxy != nil && host == peerHost ? "the proxy's name \(host.quoted)" : host.quoted
-            return TransportError(
-                proxy == nil ? .name : stage == .name ? .proxy : stage, .notFound, "can't resolve \(what): \(why)",
-                code: failures.first?.code ?? 0)
+        case .unresolved(let failures): return unresolved(peerHost, failures, proxy == nil ? .name : .proxy)
         case .unreachable(let failed):
             let what = proxy.map { "the proxy \($0)" } ?? target.description
             let isObvious = failed.count == 1 && failed.allSatisfy { what == $0.address.description }

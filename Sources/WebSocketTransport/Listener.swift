@@ -171,15 +171,11 @@ private func secure(
     _ stream: ByteStream, _ tls: TLSContext, peer: SocketAddress?, timeout: Double, _ onEvent: @escaping @Sendable (Listener.Event) -> Void
 ) {
     let name = peer?.description ?? "the client"
-    let timer = DispatchSource.makeTimerSource(queue: stream.queue)
-    timer.schedule(deadline: .now() + max(0, min(timeout, 1e9)), leeway: .milliseconds(10))
-    timer.setEventHandler {
-        timer.cancel()
+    let timer = PeerTimer(seconds: timeout, queue: stream.queue) {
         stream.close()
         let text = "\(name) did not finish the TLS handshake within \(formatted(timeout)) s"
         onEvent(.refused(peer: peer, TransportError(.tls, .timedOut, text)))
     }
-    timer.resume()
     stream.startTLS(tls, .server(peer: name)) { result in
         timer.cancel()
         switch result {

@@ -69,6 +69,12 @@ public final class Poller: @unchecked Sendable {
         shared.change { $0.later.append(item) }
     }
 
+    /// Runs `body` on `queue` once everything that is ready now has been told.
+    static func onceReadyIsTold(on queue: DispatchQueue, _ body: @escaping () -> Void) {
+        // What is run later is followed by a look at all descriptors; the events of the last look may be older than this call.
+        later(on: queue) { later(on: queue, body) }
+    }
+
     /// Gives the number under which `watch` is told of `events`.
     func add(_ watch: DescriptorWatch, _ descriptor: Int32, _ events: Int16) -> UInt64 {
         change { state in

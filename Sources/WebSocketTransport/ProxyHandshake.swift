@@ -120,7 +120,7 @@ struct HTTPConnectHandshake: Sendable {
             let schemes = lines.dropFirst().compactMap { line -> String? in
                 let colon = line.firstIndex(of: ":") ?? line.endIndex
                 guard line[..<colon].lowercased() == "proxy-authenticate" else { return nil }
-                return line[colon...].dropFirst().split(separator: " ").first.map { ($0).escaped }
+                return line[colon...].dropFirst().split(separator: " ").first.map { $0.escaped }
             }
             let offered = schemes.isEmpty ? "" : " (\(schemes.joined(separator: ", ")))"
             let text =

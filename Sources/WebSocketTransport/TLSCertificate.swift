@@ -64,7 +64,8 @@ struct CertificateFault: Sendable {
     }
 
     /// One sentence, and a hint where something can be done.
-    func error(peer: String, isServer: Bool) -> TransportError {
+    func error(_ role: TLSSession.Role) -> TransportError {
+        let (peer, isServer) = (role.peer, role.isServer)
         let whose = depth == 0 ? "the certificate of \(peer.quoted)" : "the issuer certificate \((certificate?.subject ?? "?").quoted)"
         let trust = isServer ? nil : "trust its issuer with --ca FILE, or go without the check with -k"
         let (text, hint): (String, String?) =
@@ -72,7 +73,7 @@ struct CertificateFault: Sendable {
             case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
                 (
                     "the certificate is for \(certificate?.namesForPeople ?? "another name"), not \(peer)",
-                    "check the address, name the server with --servername NAME, or go without the check with -k"
+                    wrongNameHint(role)
                 )
             case X509_V_ERR_CERT_HAS_EXPIRED:
                 ("\(whose) has expired on \(certificate?.notAfter ?? "?")", isServer ? nil : "go without the check with -k")
@@ -89,5 +90,10 @@ struct CertificateFault: Sendable {
                 ("\(whose) was not accepted: \(String(cString: X509_verify_cert_error_string(Int(code))))", trust)
             }
         return TransportError(.tls, .certificate, text, hint: hint, code: code)
+    }
+
+    private func wrongNameHint(_ role: TLSSession.Role) -> String {
+        if case .client = role { return "check the address, name the server with --servername NAME, or go without the check with -k" }
+        return "check the address, or go without the check with -k"
     }
 }

@@ -108,6 +108,7 @@ public final class TLSContext: @unchecked Sendable {
         if let identity = options.identity {
             try context.use(identity)
         }
+        SSL_CTX_set_client_cert_cb(context.raw, noteMissingCertificate)
         return context
     }
 
@@ -188,7 +189,17 @@ private func recordVerdict(_ accepted: Int32, _ store: OpaquePointer?) -> Int32 
     guard accepted == 0, let store, let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()) else {
         return accepted
     }
-    TLSSession.of(OpaquePointer(ssl))?.fault = CertificateFault(store)
+    let session = TLSSession.of(OpaquePointer(ssl))
+    // Without the check it is asked all the same, and the handshake goes on: what fails later has another reason.
+    if session?.context.verifies == true { session?.fault = CertificateFault(store) }
+    return 0
+}
+
+/// Notes that the server asks for a certificate, where there is none to show, and goes on without.
+private func noteMissingCertificate(
+    _ ssl: OpaquePointer?, _ certificate: UnsafeMutablePointer<OpaquePointer?>?, _ key: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+    ssl.flatMap(TLSSession.of)?.lacksCertificate = true
     return 0
 }
 

@@ -35,7 +35,7 @@ extension TLSContext {
 
     private func noStore(_ tried: [String]) -> TransportError {
         TransportError(
-            .tls, .file, "there is no certificate store: neither \(tried.map { ($0).quoted }.joined(separator: " nor ")) can be used",
+            .tls, .file, "there is no certificate store: neither \(tried.map { $0.quoted }.joined(separator: " nor ")) can be used",
             hint: "install the system's CA certificates, set SSL_CERT_FILE, or name them with --ca FILE")
     }
 }

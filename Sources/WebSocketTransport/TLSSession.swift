@@ -18,7 +18,19 @@ final class TLSSession {
     enum Role {
         /// The peer's name or address, for SNI and the certificate's check.
         case client(peer: String)
+        /// The same, of a proxy on the way to the server.
+        case proxyClient(peer: String)
         case server(peer: String)
+
+        /// The name that errors have, and certificates: it ends in no dot.
+        var peer: String {
+            switch self {
+            case .client(let name), .proxyClient(let name): name.hasSuffix(".") ? String(name.dropLast()) : name
+            case .server(let name): name
+            }
+        }
+
+        var isServer: Bool { if case .server = self { true } else { false } }
     }
 
     /// What a step came to. Both waits can come from either direction: TLS reads to write, and writes to read.
@@ -35,10 +47,15 @@ final class TLSSession {
     let carrier: TLSSession?
     /// The verify callback's verdict; set while ``handshake()`` runs, on its thread.
     var fault: CertificateFault?
+    /// Whether the peer has asked for our certificate and we had none; set while ``handshake()`` runs.
+    var lacksCertificate = false
     private let ssl: OpaquePointer
-    private let peer: String
-    /// After a fatal error OpenSSL forbids every further call but SSL_free (SSL_get_error(3)).
+    private let role: Role
+    private var peer: String { role.peer }
+    /// After a fatal error OpenSSL forbids every further call except SSL_free (SSL_get_error(3)).
     private var isDead = false
+    /// The socket takes no more. What came before can still be read: a peer that refuses us says why, then resets the connection.
+    private var isWriteDead = false
 
     init(_ context: TLSContext, _ role: Role, descriptor: Int32, carrier: TLSSession?) throws(TransportError) {
         ERR_clear_error()
@@ -46,16 +63,10 @@ final class TLSSession {
         self.ssl = ssl
         self.context = context
         self.carrier = carrier
-        switch role {
-        case .client(let name):
-            peer = name.hasSuffix(".") ? String(name.dropLast()) : name
-            SSL_set_connect_state(ssl)
-        case .server(let name):
-            peer = name
-            SSL_set_accept_state(ssl)
-        }
+        self.role = role
+        if role.isServer { SSL_set_accept_state(ssl) } else { SSL_set_connect_state(ssl) }
         SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
-        if case .client = role { try name(peer) }
+        if !role.isServer { try name(peer) }
         try attach(descriptor)
     }
 
@@ -63,7 +74,7 @@ final class TLSSession {
 
     /// The session behind OpenSSL's pointer, within a callback.
     static func of(_ ssl: OpaquePointer) -> TLSSession? {
-        SSL_get_ex_data(ssl, 0).map { Unmanaged.fromOpaque($0).takeUnretainedValue() }
+        SSL_get_ex_data(ssl, 0).map { Unmanaged.fromOpaque$0.takeUnretainedValue() }
     }
 
     /// Sets what the certificate is held against, and SNI, which an IP literal must not have (RFC 6066 §3).
@@ -127,16 +138,16 @@ final class TLSSession {
 
     /// Takes at most one record's worth; what waits for the socket must be offered again, with at least as many bytes (SSL_write(3)).
     func write(_ buffer: UnsafeRawBufferPointer) -> Step {
-        guard !isDead else { return .failed(closed) }
+        guard !isDead, !isWriteDead else { return .failed(closed) }
         prepareCall()
         var count = 0
         let outcome = SSL_write_ex(ssl, buffer.baseAddress, buffer.count, &count)
-        return outcome == 1 ? .done(count) : explain(outcome, .stream)
+        return outcome == 1 ? .done(count) : explain(outcome, .stream, isWriting: true)
     }
 
     /// Sends close_notify, once.
     func shutdown() -> Step {
-        guard !isDead, SSL_is_init_finished(ssl) == 1, SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else { return .done(0) }
+        guard !isDead, !isWriteDead, SSL_is_init_finished(ssl) == 1, SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else { return .done(0) }
         prepareCall()
         let outcome = SSL_shutdown(ssl)
         // 0: ours is sent, the peer's has not come, and nobody waits for it here.
@@ -149,7 +160,7 @@ final class TLSSession {
         errno = 0
     }
 
-    private func explain(_ outcome: Int32, _ stage: Stage) -> Step {
+    private func explain(_ outcome: Int32, _ stage: Stage, isWriting: Bool = false) -> Step {
         let system = errno
         switch SSL_get_error(ssl, outcome) {
         case SSL_ERROR_WANT_READ: return .needsRead
@@ -159,7 +170,7 @@ final class TLSSession {
             isDead = true
             return .failed(TransportError(stage, .protocolFailure, "\(peer.quoted) closed the connection within the TLS handshake"))
         case SSL_ERROR_SYSCALL:
-            isDead = true
+            if isWriting { isWriteDead = true } else { isDead = true }
             return .failed(system == 0 ? truncated(stage) : lost(SystemError(system), stage))
         default:
             isDead = true
@@ -172,7 +183,11 @@ final class TLSSession {
         let reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0
         let text = drainOpenSSLErrors()
         if reason == SSL_R_UNEXPECTED_EOF_WHILE_READING { return truncated(stage) }
-        if let fault { return fault.error(peer: peer, isServer: context.isServer) }
+        if let fault { return fault.error(role) }
+        if let alert = TLSAlert(reason: reason) {
+            let hint = alert.hint(role, hasCertificate: SSL_get_certificate(ssl) != nil, lacksCertificate: lacksCertificate)
+            return TransportError(.tls, .protocolFailure, "\(peer.quoted) sent the alert \(alert.name.quoted)", hint: hint)
+        }
         let doing = stage == .tls ? "the TLS handshake with \(peer.quoted) failed" : "TLS with \(peer.quoted) failed"
         return TransportError(stage, .protocolFailure, "\(doing): \(text)", hint: hint(reason))
     }
@@ -180,13 +195,10 @@ final class TLSSession {
     private func hint(_ reason: Int32) -> String? {
         switch reason {
         case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG:
-            context.isServer
+            role.isServer
                 ? "the client does not speak TLS: its URL should begin with wss://"
                 : "the server does not speak TLS on this port: try ws://"
-        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_NO_PROTOCOLS_AVAILABLE:
-            "the two sides share no TLS version; TLS 1.2 is the least"
-        case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-            context.isServer ? nil : "the server wants a client certificate: --cert FILE --key FILE"
+        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_NO_PROTOCOLS_AVAILABLE: noCommonVersion
         default: nil
         }
     }

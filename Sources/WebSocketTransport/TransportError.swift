@@ -8,7 +8,7 @@ public enum Stage: String, Sendable, Equatable {
     case connect
     /// Asking a proxy to go on to the target.
     case proxy
-    /// The TLS handshake, and whatever is needed to start one (certificates, keys, the trust store).
+    /// The TLS handshake, whatever is needed to start one (certificates, keys, the trust store), and an alert that the peer sends later.
     case tls
     /// The connection once it is open.
     case stream

@@ -22,7 +22,7 @@ extension WebSocket {
         switch result {
         case .success(let dialed):
             timings = dialed.timings
-            openingDeadline = dialed.deadline?.uptimeNanoseconds
+            if let deadline = dialed.deadline { connection.limitOpening(until: deadline.uptimeNanoseconds, at: monotonicNow()) }
             adopt(dialed.stream)
         case .failure(let error):
             onError?(.transport(error))
@@ -85,6 +85,11 @@ extension WebSocket {
 
     private func endStream() {
         let wasConnecting = connection.readyState == .connecting
+        if wasConnecting, let failure = transportFailure, failure.stage == .tls {
+            // TLS was never agreed upon: under TLS 1.3 a server judges our certificate after our side's handshake.
+            onError?(.transport(failure))
+            return finish()
+        }
         connection.receivedEnd()
         if wasConnecting {
             mayHoldEvents = true
@@ -129,13 +134,10 @@ extension WebSocket {
         case .messageEnded(let kind): onPart?(.ended(kind))
         case .ping: onPing?(RawSpan(_unsafeBytes: payload))
         case .pong: onPong?(RawSpan(_unsafeBytes: payload), connection.lastRoundTrip)
-        case .opened:
-            openingDeadline = nil
-            onOpen?()
+        case .opened: onOpen?()
+        case .openingTimedOut: onError?(.openingTimedOut)
         case .requested: if let request = connection.request { onRequest?(request) }
-        case .refused:
-            openingDeadline = nil
-            if let refusal = connection.refusal { onError?(.refused(refusal)) }
+        case .refused: if let refusal = connection.refusal { onError?(.refused(refusal)) }
         case .failed: if let failure = connection.failure { onError?(.breach(failure)) }
         case .closing: break
         }

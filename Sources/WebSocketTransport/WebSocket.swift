@@ -50,7 +50,6 @@ public final class WebSocket: @unchecked Sendable {
 
     private var timer: (any DispatchSourceTimer)?
     private var armedDeadline: Instant?
-    var openingDeadline: Instant?
     var batchDepth = 0
     private var pauses: PauseReasons = []
     var isPaused: Bool { !pauses.isEmpty }
@@ -173,7 +172,8 @@ public final class WebSocket: @unchecked Sendable {
     public func start(timeout: Double) {
         dispatchPrecondition(condition: .onQueue(queue))
         guard let stream else { return }
-        openingDeadline = monotonicNow() &+ nanoseconds(timeout)
+        let now = monotonicNow()
+        connection.limitOpening(until: now &+ nanoseconds(timeout), at: now)
         adopt(stream)
     }
 
@@ -181,7 +181,6 @@ public final class WebSocket: @unchecked Sendable {
     public func accept(subprotocol: String? = nil, deflate: PermessageDeflateSettings? = nil, headers: [HTTPHeaders.Field] = []) {
         dispatchPrecondition(condition: .onQueue(queue))
         guard connection.accept(subprotocol: subprotocol, deflate: deflate, headers: headers) else { return }
-        openingDeadline = nil
         mayHoldEvents = true
         onOpen?()
         settleUnlessInBatch()
@@ -201,8 +200,8 @@ public final class WebSocket: @unchecked Sendable {
     /// - Parameter reasons: what has to be over before reading goes on, each with a call of ``resumeReading(because:)``.
     public func pauseReading(because reasons: PauseReasons) {
         dispatchPrecondition(condition: .onQueue(queue))
-        // What comes after our end of the stream is dropped: it needs no room.
-        guard !reasons.isEmpty, !isHalfClosed else { return }
+        // What comes from now on is dropped: it needs no room, and the end of the stream is to be found.
+        guard !reasons.isEmpty, connection.disposition != .halfClose else { return }
         if !isPaused { unreadSince = monotonicNow() }
         pauses.formUnion(reasons)
         stream?.pauseReading()
@@ -257,13 +256,12 @@ public final class WebSocket: @unchecked Sendable {
         if isCongested { wasCongested = true }
         flush()
         switch connection.disposition {
-        case .running, .draining: break
+        case .running: break
         case .halfClose:
             if connection.outputCount == 0 || writeFailed, !isHalfClosed {
                 isHalfClosed = true
                 stream?.shutdownWrite()
             }
-            // Whatever is still on its way is read and dropped: closing on unread data would reset the stream, and our Close with it.
             resumeReading(because: .all)
         case .finished: if connection.outputCount == 0 || writeFailed { return finish() }
         }
@@ -283,8 +281,7 @@ public final class WebSocket: @unchecked Sendable {
         while connection.outputCount > 0, !writeFailed {
             switch connection.withOutput({ stream.write($0) }) {
             case .bytes(let count):
-                connection.sent(count)
-                if connection.readyState == .closing { connection.restartCloseTimeout(at: monotonicNow()) }
+                connection.sent(count, at: monotonicNow())
             case .wouldBlock:
                 isWriteBlocked = true
                 return
@@ -297,7 +294,7 @@ public final class WebSocket: @unchecked Sendable {
         }
         if writeFailed {
             unsentAmount += connection.outputCount
-            connection.sent(connection.outputCount)
+            connection.sent(connection.outputCount, at: monotonicNow())
         }
     }
 
@@ -310,7 +307,7 @@ public final class WebSocket: @unchecked Sendable {
     // MARK: Time and end
 
     private func armTimer() {
-        let deadline = [connection.nextDeadline, openingDeadline].compactMap { $0 }.min()
+        let deadline = connection.nextDeadline
         guard deadline != armedDeadline else { return }
         armedDeadline = deadline
         guard let deadline else {
@@ -323,27 +320,27 @@ public final class WebSocket: @unchecked Sendable {
 
     private func makeTimer() -> any DispatchSourceTimer {
         let timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.setEventHandler { [weak self] in self?.tick() }
+        timer.setEventHandler { [weak self] in self?.tickOnceRead() }
         self.timer = timer
         timer.resume()
         return timer
+    }
+
+    /// What the peer has done in time may wait in the socket, above all where this process was stopped.
+    private func tickOnceRead() {
+        Poller.onceReadyIsTold(on: queue) { [weak self] in self?.tick() }
     }
 
     private func tick() {
         guard !isFinished else { return }
         armedDeadline = nil
         let now = monotonicNow()
-        if let openingDeadline, openingDeadline <= now {
-            onError?(.openingTimedOut)
-            return finish()
-        }
-        let wasClosing = connection.readyState == .closing
         if isPaused { excusePeer(at: now) }
         batchDepth += 1
         rare(connection.tick(at: now))
         batchDepth -= 1
-        // The peer had its time to close. What it doesn't read must not keep us: a Close behind it will not leave either.
-        if wasClosing, connection.readyState == .closed { return finish() }
+        // The peer had its time. What it doesn't read must not keep us: a Close behind it will not leave either.
+        if connection.readyState == .closed { return finish() }
         settle()
     }
 

@@ -41,6 +41,7 @@ final class ClientSession: @unchecked Sendable {
     private var redirect: WebSocketURL.Redirect?
     private let exit: (ExitStatus) -> Void
     private var tls: TLSContext?
+    private var proxyTLS: TLSContext?
     private var log: VerboseLog?
     /// The status that something other than the connection's end has decided.
     private var verdict: ExitStatus?
@@ -160,6 +161,11 @@ final class ClientSession: @unchecked Sendable {
         }
         let target = options.target(for: url)
         if case .host(let host, let port) = target { dialing.proxy = try proxy(host, port) }
+        if dialing.proxy?.scheme == .https {
+            let context = try proxyTLS ?? TLSContext.client(options.proxyTLS)
+            proxyTLS = context
+            dialing.proxyTLS = context
+        }
         log?.willSend(handshake)
         return WebSocket(
             target: target, handshake: handshake, deflate: options.deflate, dialing: dialing, configuration: options.limits, queue: queue)
@@ -210,10 +216,10 @@ final class ClientSession: @unchecked Sendable {
             log?.refused(refusal, socket)
             do {
                 redirect = try redirect(response)
-                if let redirect { return diagnostics.notice("redirected to \(redirect.url)") }
+                if let redirect { return diagnostics.notice(refusal.masked("redirected to \(redirect.url)")) }
                 report(error)
             } catch {
-                diagnostics.error("can't follow the server's redirect: \(error)")
+                diagnostics.error(refusal.masked("can't follow the server's redirect: \(error)"))
             }
         } else {
             report(error)

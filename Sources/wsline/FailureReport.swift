@@ -21,7 +21,7 @@ struct FailureReport {
     /// - Parameter showsResponse: false where the response's head has been shown already.
     func write(to diagnostics: Diagnostics, showsResponse: Bool) {
         if case .refused(let refusal) = error {
-            if let response = refusal.response {
+            if let response = refusal.shownResponse {
                 if showsResponse { diagnostics.show(response, from: .normal) }
                 Self.show(body: refusal, on: diagnostics)
             } else {
@@ -49,15 +49,15 @@ struct FailureReport {
     private static func show(body refusal: Refusal, on diagnostics: Diagnostics) {
         guard !refusal.body.isEmpty else { return }
         diagnostics.detail("", as: .received, from: .normal)
-        diagnostics.detail(String(decoding: refusal.body, as: UTF8.self), as: .received, from: .normal)
+        diagnostics.detail(String(decoding: refusal.shownBody, as: UTF8.self), as: .received, from: .normal)
         if refusal.bodyIsCut { diagnostics.detail("… (only the first \(Refusal.shownBodySize) bytes are shown)", from: .normal) }
     }
 }
 
 extension Diagnostics {
-    /// Shows a response's head.
+    /// Shows a response's head, from which credentials have been taken.
     func show(_ response: HTTPResponseHead, from minimum: Level = .verbose) {
         detail(response.statusLine, as: .received, from: minimum)
-        for field in response.headers.redacted.fields { detail("\(field.name): \(field.value)", as: .received, from: minimum) }
+        for field in response.headers.fields { detail("\(field.name): \(field.value)", as: .received, from: minimum) }
     }
 }

@@ -19,13 +19,15 @@ struct MalformedAnswer {
     /// Nil if the answer is HTTP, or nothing came.
     init?(_ refusal: Refusal) {
         guard case .head(let error) = refusal.reason, !refusal.body.isEmpty else { return nil }
-        lines = Self.lines(refusal.body, wrong: error.offset - refusal.bodyOffset)
+        lines = Self.lines(refusal.body, wrong: error.offset - refusal.bodyOffset, masked: refusal.maskedRanges)
         leftOut = refusal.bodyOffset
         isCut = refusal.bodyIsCut
     }
 
-    /// - Parameter wrong: the index of the byte to point at; the count, if the bytes ended too early.
-    static func lines(_ bytes: [UInt8], wrong: Int) -> [Line] {
+    /// - Parameters:
+    ///   - wrong: the index of the byte to point at; the count, if the bytes ended too early.
+    ///   - masked: what is shown as `***`, in order.
+    static func lines(_ bytes: [UInt8], wrong: Int, masked: [Range<Int>]) -> [Line] {
         var lines: [Line] = []
         var (text, caret) = ("", Int?.none)
         func endLine() {
@@ -33,12 +35,15 @@ struct MalformedAnswer {
             if let caret { lines.append(.caret(caret)) }
             (text, caret) = ("", nil)
         }
-        for (index, byte) in bytes.enumerated() {
-            let shown = escaped(byte)
+        var (index, masked) = (0, masked[...])
+        while index < bytes.count {
+            let secret = masked.first?.lowerBound == index ? masked.popFirst() : nil
+            let (shown, next) = secret.map { ("***", $0.upperBound) } ?? (escaped(bytes[index]), index + 1)
             if text.utf8.count + shown.utf8.count > width { endLine() }
-            if index == wrong { caret = text.utf8.count }
+            if (index..<next).contains(wrong) { caret = text.utf8.count }
             text += shown
-            if byte == UInt8(ascii: "\n") { endLine() }
+            if next == index + 1, bytes[index] == UInt8(ascii: "\n") { endLine() }
+            index = next
         }
         if wrong >= bytes.count { caret = text.utf8.count }
         if !text.isEmpty || caret != nil { endLine() }

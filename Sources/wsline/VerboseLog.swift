@@ -34,7 +34,7 @@ final class VerboseLog {
     }
 
     func opened(_ socket: WebSocket) {
-        if let response = socket.handshakeResult?.response { diagnostics.show(response) }
+        if let response = socket.handshakeResult?.shownResponse { diagnostics.show(response) }
         let extensions = socket.extensions.map(\.description)
         diagnostics.detail(
             "subprotocol: \(socket.subprotocol ?? "none"); extensions: \(extensions.isEmpty ? "none" : extensions.joined(separator: ", "))")
@@ -42,7 +42,7 @@ final class VerboseLog {
     }
 
     func refused(_ refusal: Refusal, _ socket: WebSocket?) {
-        if let response = refusal.response { diagnostics.show(response) }
+        if let response = refusal.shownResponse { diagnostics.show(response) }
         if let socket { timing(socket) }
     }
 

@@ -94,7 +94,8 @@ private func client(_ bytes: UnsafeRawBufferPointer, cuts: Cuts?) -> Handshake {
     }
     require((peer.connection.refusal?.body.count ?? 0) <= Refusal.shownBodySize, "more of a body is kept than is shown")
     if let refusal = peer.connection.refusal {
-        checkText(refusal.description + (refusal.hint ?? ""))
+        checkText(refusal.description + (refusal.hint ?? "") + (refusal.shownResponse?.statusLine.escaped ?? ""))
+        require(refusal.shownBody.count <= 3 * Refusal.shownBodySize, "a body that grows where it is masked")
         if case .head(let error) = refusal.reason {
             let isShown = (refusal.bodyOffset...refusal.bodyOffset + refusal.body.count).contains(error.offset)
             require(isShown, "the wrong byte is not among those that are shown")

@@ -112,6 +112,7 @@ struct Watched: ~Copyable {
         case .needsInput: break
         case .opened: notes.append(.opened)
         case .refused: notes.append(.refused)
+        case .openingTimedOut: fail("a time-out with no limit set")
         case .requested: notes.append(.requested)
         case .messages: for message in connection.messages { takeMessage(message.kind, Array(message.bytes)) }
         case .messageBegan(let kind):
@@ -146,7 +147,7 @@ struct Watched: ~Copyable {
     private mutating func flush() {
         while connection.outputCount > 0 {
             connection.withOutput { written += $0 }
-            connection.sent(connection.outputCount)
+            connection.sent(connection.outputCount, at: 0)
         }
     }
 

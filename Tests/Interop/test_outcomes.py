@@ -4,9 +4,11 @@ import contextlib
 import json
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 
-from harness import LIMIT, WSLINE, InteropTestCase, certificate, nginx, peer, run, running
+from harness import LIMIT, SCRATCH, WSLINE, InteropTestCase, certificate, nginx, peer, run, running
 
 
 class Handshakes:
@@ -164,6 +166,36 @@ class Failures(InteropTestCase):
     def test_a_server_without_tls_met_with_wss_is_recognised(self):
         for kind in ("python", "node"):
             self.check(run("-k", "-1", f"wss://localhost:{peer(kind)}/echo", input=b"x\n"), b"", status=4, stderr="try ws://")
+
+    def demanding(self, version):
+        """The URL of a TLS server that lets in nobody but its own certificate, and hangs up on all others."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = context.maximum_version = version
+        context.load_cert_chain(*certificate())
+        context.load_verify_locations(certificate()[0])
+        context.verify_mode = ssl.CERT_REQUIRED
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(LIMIT)
+
+        def serve():
+            with listener, contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection, context.wrap_socket(connection, server_side=True):
+                    pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"wss://localhost:{listener.getsockname()[1]}/"
+
+    def test_a_client_certificate_that_is_missing_or_not_accepted_is_status_4_and_named(self):
+        cert, key = SCRATCH / "stranger.pem", SCRATCH / "stranger.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=stranger", "-keyout", key,
+                        "-out", cert], check=True, capture_output=True)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            with self.subTest(version=version):
+                self.check(run("-k", "-1", self.demanding(version), input=b"x\n"), b"", status=4,
+                           stderr="TLS failed: .* sent the alert .*: the server wants a client certificate: give --cert")
+                self.check(run("-k", "--cert", cert, "--key", key, "-1", self.demanding(version), input=b"x\n"), b"", status=4,
+                           stderr="TLS failed: .* sent the alert .*: the server does not accept the certificate that --cert names")
 
     def test_an_answer_that_is_no_upgrade_is_status_6(self):
         self.check(run("-1", self.answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), input=b"x\n"), b"", status=6)

@@ -5,7 +5,8 @@ import CPosix
 /// A program that does with a terminal what wsline does, and no more: reads lines, and prints while it does. The tests run it on a pseudo-terminal.
 ///
 /// Arguments: `--history PATH`, `--print-every MILLISECONDS` (numbered messages from another thread), `--print-lines COUNT` (how many), `--message TEXT`
-/// (their text), `--secret` (asks for a passphrase and ends), `--stop-after MILLISECONDS`. A line `/print TEXT` prints TEXT from another thread at once.
+/// (their text), `--secret` (asks for a passphrase and ends), `--stop-after MILLISECONDS`, `--report-delay MILLISECONDS` (how late the terminal may report
+/// a resize). A line `/print TEXT` prints TEXT from another thread at once, and so does SIGUSR1 with a numbered one.
 @main
 struct Fixture {
     static func main() throws {
@@ -28,6 +29,8 @@ struct Fixture {
             complete(line, cursor)
         }
         configuration.input = STDIN_FILENO
+        if let delay = options["--report-delay"].flatMap(Int.init) { configuration.reportDelay = .milliseconds(delay) }
+        printOnSignal(printer)
         let editor = try LineEditor(configuration, history: history, printer: printer)
         printer.enqueue("ready")
         if let every = options["--print-every"].flatMap(UInt32.init) {
@@ -47,6 +50,23 @@ struct Fixture {
             }
         }
         run(editor, printer)
+    }
+
+    static func printOnSignal(_ printer: TerminalPrinter) {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGUSR1)
+        // The threads to come inherit it, so that the signal stays for the one that waits.
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        inBackground { [signals] in
+            var number = 0
+            var waited = signals
+            var signal: Int32 = 0
+            while sigwait(&waited, &signal) == 0 {
+                printer.enqueue("< signal \(number)")
+                number += 1
+            }
+        }
     }
 
     static func run(_ editor: LineEditor, _ printer: TerminalPrinter) {

@@ -22,13 +22,13 @@ import Testing
     }
 
     /// The rows from the prompt down to the last in use.
-    private func block(_ screen: ScreenEmulator, from row: Int) -> [String] {
-        var rows = Array(screen.rows[row...])
+    private func block(_ rows: [String], from row: Int) -> [String] {
+        var rows = Array(rows[row...])
         while rows.last == "" { rows.removeLast() }
         return rows
     }
 
-    @Test("After any edits, messages and resizes the screen is the one that drawing it at once gives", arguments: 0..<30 as Range<UInt64>)
+    @Test("After any edits, messages and resizes the screen is the one that drawing it at once gives", arguments: 0..<400 as Range<UInt64>)
     func matchesFresh(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var columns = Int.random(in: 10...40, using: &random)
@@ -65,13 +65,16 @@ import Testing
                 screen.feed(display.resize(columns: columns, rows: 60))
             }
             screen.feed(display.update(prompt: Prompt("> "), line: line, cursor: cursor))
+            // A row that is left behind stays to be seen: looking at each step takes ten times as long.
+            guard seed < 20 || step % 10 == 9 else { continue }
             let expected = fresh(line, cursor, columns: columns, rows: 60)
-            let got = block(screen, from: above)
-            let want = block(expected, from: 0)
+            let rows = screen.rows
+            let got = block(rows, from: above)
+            let want = block(expected.rows, from: 0)
             #expect(got == want, "step \(step) columns \(columns)")
             #expect(screen.cursorRow == above + expected.cursorRow, "step \(step)")
             #expect(screen.cursorColumn == expected.cursorColumn, "step \(step)")
-            #expect(screen.rows[..<above].allSatisfy { $0.hasPrefix("< ") }, "step \(step)")
+            #expect(rows[..<above].allSatisfy { $0.hasPrefix("< ") }, "step \(step)")
             if got != want || screen.cursorRow != above + expected.cursorRow { return }
         }
         #expect(screen.unknown == [])
@@ -93,6 +96,18 @@ import Testing
         }
         screen.feed(display.erase() + Array("three\r\n".utf8))
         #expect(screen.everything.prefix(2) == ["one", "two"])
+    }
+
+    @Test("A cursor on a joiner, which isn't drawn, is where the terminal shows it after a resize: on the character that follows")
+    func followsTheJoiner() {
+        var screen = ScreenEmulator(columns: 6, rows: 10)
+        var display = LineDisplay(kind: .ansi, rewraps: true, columns: 6, rows: 10)
+        let line = EditBuffer.encode("123456\u{200d}789").dropLast()
+        screen.feed(display.update(prompt: Prompt("> "), line: line, cursor: 6))
+        screen.resize(columns: 8, rows: 10)
+        screen.feed(display.resize(columns: 8, rows: 10))
+        screen.feed(display.update(prompt: Prompt("> "), line: line, cursor: 6))
+        #expect(screen.everything == ["> 123456", "789"])
     }
 
     @Test("Typing at the end of a line sends the character and nothing else")

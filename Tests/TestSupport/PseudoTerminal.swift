@@ -103,11 +103,16 @@ public final class PseudoTerminal {
         type(screen.hasBracketedPaste ? Array("\u{1b}[200~".utf8) + bytes + Array("\u{1b}[201~".utf8) : bytes)
     }
 
-    /// Gives the window another size; the kernel tells the program (SIGWINCH).
+    /// Gives the window another size; the kernel reports it to the program (SIGWINCH).
     public func resize(columns: Int, rows: Int) {
+        resizeUnreported(columns: columns, rows: rows)
+        Self.setSize(controller, columns, rows)
+    }
+
+    /// Gives the window another size that the program isn't told of until `resize`, as a multiplexer does for a moment.
+    public func resizeUnreported(columns: Int, rows: Int) {
         readAvailable(milliseconds: 0)
         screen.resize(columns: columns, rows: rows)
-        Self.setSize(controller, columns, rows)
     }
 
     /// Sends a signal to the program.

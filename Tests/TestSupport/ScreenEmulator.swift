@@ -16,9 +16,8 @@ public struct ScreenEmulator {
         var isWrapped = false
 
         var text: String {
-            var text = cells.map(\.text).joined()
-            while text.last == " " { text.removeLast() }
-            return text
+            guard let last = cells.lastIndex(where: { $0.isWritten && $0.text != " " }) else { return "" }
+            return cells[...last].reduce(into: "") { $0 += $1.text }
         }
     }
 
@@ -163,7 +162,8 @@ public struct ScreenEmulator {
     private var emptyRow: Row { Row(cells: Array(repeating: Cell(), count: columns)) }
 
     private mutating func put(_ scalar: Unicode.Scalar) {
-        let width = Self.width(scalar)
+        // A screen of one column has no room for a wide character.
+        let width = min(Self.width(scalar), columns)
         if width == 0 {
             let column = wrapsNext ? cursorColumn : cursorColumn - 1
             guard column >= 0 else { return }

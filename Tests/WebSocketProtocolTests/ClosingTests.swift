@@ -29,7 +29,7 @@ struct ClosingTests {
         #expect(client.connection.closure.code == .noStatus)
     }
 
-    @Test("7.1.1: after both Closes the server ends the stream at once, and the client waits for it")
+    @Test("7.1.1: after both Closes the server ends the stream at once, and the client ends its side and waits for the server's")
     func whoEnds() throws {
         var client = Peer(.client)
         var server = Peer(.server)
@@ -38,7 +38,7 @@ struct ClosingTests {
         #expect(server.receive(client.takeWritten()) == [.closing(CloseFrame(code: .normal, reason: "done"))])
         #expect(server.connection.disposition == .finished)
         #expect(client.receive(server.takeWritten()) == [.closing(CloseFrame(code: .normal))])
-        #expect(client.connection.disposition == .draining)
+        #expect(client.connection.disposition == .halfClose)
         client.connection.receivedEnd()
         #expect(client.connection.readyState == .closed)
         #expect(client.connection.closure.isByUs)
@@ -79,7 +79,9 @@ struct ClosingTests {
     @Test("a peer that never answers Close is left at the deadline, uncleanly")
     func neverAnswers() throws {
         var client = Peer(.client) { $0.closeTimeout = 100 }
+        client.now = 50
         try client.connection.close(at: 50)
+        _ = client.takeWritten()
         #expect(client.connection.nextDeadline == 150)
         _ = client.tick(at: 149)
         #expect(client.connection.disposition == .running)
@@ -89,16 +91,67 @@ struct ClosingTests {
         #expect(!client.connection.closure.wasClean)
     }
 
-    @Test("a server that answers Close and never ends the stream is left at the deadline, cleanly")
-    func neverEnds() throws {
+    @Test("what we write after our Close gives the peer no more time to answer it")
+    func pongsAfterClose() throws {
         var client = Peer(.client) { $0.closeTimeout = 100 }
-        try client.connection.close(at: 0)
-        client.now = 60
-        _ = client.receive(frame(8, hex("03 e8")))
-        #expect(client.connection.nextDeadline == 160)
-        _ = client.tick(at: 160)
+        client.now = 50
+        try client.connection.close(at: 50)
+        _ = client.takeWritten()
+        for now: Instant in [90, 120, 149] {
+            client.now = now
+            #expect(client.receive(frame(9)) == [.ping([])])
+            #expect(!client.takeWritten().isEmpty)
+        }
+        #expect(client.connection.nextDeadline == 150)
+        _ = client.tick(at: 150)
         #expect(client.connection.disposition == .finished)
-        #expect(client.connection.closure.wasClean)
+    }
+
+    @Test("the time to answer our Close begins when the Close has left, and runs out where nothing leaves any more")
+    func slowReader() throws {
+        var client = Peer(.client) { $0.closeTimeout = 100 }
+        try client.send(String(repeating: "a", count: 994))
+        try client.connection.close(at: 0)
+        #expect(client.connection.outputCount == 1002 + 8)
+        client.connection.sent(1000, at: 70)
+        #expect(client.connection.nextDeadline == 170)
+        client.connection.sent(9, at: 160)
+        #expect(client.connection.nextDeadline == 260)
+        client.now = 250
+        _ = client.receive([])
+        #expect(client.connection.nextDeadline == 350, "the Close's last byte leaves")
+        #expect(client.receive(frame(9)) == [.ping([])])
+        #expect(client.connection.nextDeadline == 350)
+    }
+
+    @Test("a server that answers Close and never ends the stream is left after a second, or sooner if the timeout says so, cleanly")
+    func neverEnds() throws {
+        for (timeout, wait): (Instant, Instant) in [(100, 100), (5_000_000_000, 1_000_000_000)] {
+            var client = Peer(.client) { $0.closeTimeout = timeout }
+            try client.connection.close(at: 0)
+            client.now = 60
+            _ = client.receive(frame(8, hex("03 e8")))
+            #expect(client.connection.nextDeadline == 60 + wait)
+            _ = client.tick(at: 60 + wait)
+            #expect(client.connection.disposition == .finished)
+            #expect(client.connection.closure.wasClean)
+        }
+    }
+
+    @Test("an answer to the peer's Close that waits behind messages has the timeout to leave, and the stream's end a second from then")
+    func slowAnswer() throws {
+        var client = Peer(.client)
+        try client.send(String(repeating: "a", count: 994))
+        let close = frame(8, hex("03 e8"))
+        let room = client.connection.inputBuffer()
+        room.copyBytes(from: close)
+        client.connection.received(close.count, at: 50)
+        #expect(client.connection.next() == .closing)
+        #expect(client.connection.nextDeadline == 5_000_000_050)
+        client.connection.sent(1002, at: 70)
+        #expect(client.connection.nextDeadline == 5_000_000_070)
+        client.connection.sent(8, at: 80)
+        #expect(client.connection.nextDeadline == 1_000_000_080)
     }
 
     @Test("7.1.5: a stream that ends without a Close has code 1006")
@@ -181,6 +234,29 @@ struct KeepAliveTests {
             _ = client.receive(frame(10, [1]))
             #expect(client.connection.lastRoundTrip == roundTrip)
         }
+    }
+
+    @Test("a tick that comes late gives the peer its time anew: whoever calls it didn't run, so nothing could be read")
+    func lateTick() throws {
+        let second: Instant = 1_000_000_000
+        var client = Peer(.client) { ($0.pingInterval, $0.pingTimeout, $0.closeTimeout) = (second, second, second) }
+        _ = client.tick(at: second)
+        #expect(client.takeWritten().first == 0x89)
+        client.now = 5 * second
+        #expect(client.receive(text("a")) == [.text("a")])
+        #expect(client.tick(at: 5 * second) == .needsInput, "no pong came, but the timer is three seconds late")
+        #expect(client.takeWritten().first == 0x89, "the next ping is due all the same")
+        #expect(client.connection.nextDeadline == 6 * second)
+        try client.connection.close(at: 5 * second)
+        _ = client.tick(at: 9 * second)
+        #expect(client.connection.readyState == .closing)
+        #expect(client.connection.nextDeadline == 10 * second)
+        _ = client.tick(at: 10 * second)
+        #expect(client.connection.readyState == .closed)
+
+        var punctual = Peer(.client) { ($0.pingInterval, $0.pingTimeout) = (second, second) }
+        _ = punctual.tick(at: second)
+        #expect(punctual.tick(at: 2 * second + second / 10) == .failed, "a tenth of a second is a busy machine's")
     }
 
     @Test("a ping of more than 125 bytes is refused and not sent")

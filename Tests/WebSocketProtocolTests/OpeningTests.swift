@@ -211,6 +211,29 @@ struct OpeningTests {
         }
     }
 
+    @Test("an opening handshake that isn't through at its limit ends the connection; with a refusal under way, what came of it is told")
+    func timeLimit() throws {
+        var client = try Self.client()
+        client.connection.limitOpening(until: 150, at: 50)
+        #expect(client.receive(Array("HTTP/1.1 101 S".utf8)) == [])
+        #expect(client.tick(at: 149) == .needsInput)
+        #expect(client.tick(at: 150) == .openingTimedOut)
+        #expect(client.connection.readyState == .closed)
+
+        var refused = try Self.client()
+        refused.connection.limitOpening(until: 150, at: 0)
+        refused.now = 100
+        #expect(refused.receive(Array("HTTP/1.1 403 No\r\nContent-Length: 10\r\n\r\nkeep".utf8)) == [])
+        #expect(refused.connection.nextDeadline == 1_000_000_100)
+        #expect(refused.tick(at: 1_000_000_100) == .refused)
+        #expect(refused.connection.refusal?.body == Array("keep".utf8))
+
+        var opened = try Self.client()
+        opened.connection.limitOpening(until: 150, at: 50)
+        #expect(opened.receive(Self.response()) == [.opened])
+        #expect(opened.connection.nextDeadline == nil)
+    }
+
     @Test("4.2.1: a server refuses what is no handshake, and ends the stream")
     func serverRefuses() throws {
         var server = Peer(Connection(server: .init(), random: Peer.knownRandom))

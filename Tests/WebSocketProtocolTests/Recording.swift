@@ -14,6 +14,7 @@ enum Seen: Equatable {
     case failed(ProtocolError)
     case opened
     case refused
+    case openingTimedOut
     case requested
 
     static func text(_ text: String) -> Seen { .message(.text, Array(text.utf8)) }
@@ -73,7 +74,7 @@ struct Peer: ~Copyable {
         while connection.outputCount > 0 {
             let bytes = connection.withOutput { Array($0) }
             written += bytes
-            connection.sent(bytes.count)
+            connection.sent(bytes.count, at: now)
         }
     }
 
@@ -92,6 +93,7 @@ struct Peer: ~Copyable {
             case .needsInput: return
             case .opened: seen.append(.opened)
             case .refused: seen.append(.refused)
+            case .openingTimedOut: seen.append(.openingTimedOut)
             case .requested: seen.append(.requested)
             case .messages: for message in connection.messages { seen.append(.message(message.kind, Array(message.bytes))) }
             case .messageBegan(let kind): seen.append(.began(kind))

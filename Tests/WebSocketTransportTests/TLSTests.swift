@@ -238,9 +238,35 @@ import Testing
         options.tls = tls.client
         let bare = try await dial(.host("127.0.0.1", port: listener.port), options).get()
         let failure = await bare.stream.collect().failure
-        #expect(failure?.hint == "the server wants a client certificate: --cert FILE --key FILE")
+        #expect(failure?.stage == .tls)
+        #expect(failure?.message == "\"127.0.0.1\" sent the alert \"certificate required\"")
+        #expect(failure?.hint == "the server wants a client certificate: give --cert")
         #expect(try await listener.refusal().kind == .protocolFailure)
         await bare.stream.dispose()
+
+        // The reset that a write then meets doesn't hide what came before it.
+        let late = try await dial(.host("127.0.0.1", port: listener.port), options).get()
+        _ = try await listener.refusal()
+        var lost: TransportError?
+        for _ in 0..<1000 where lost == nil { lost = await late.stream.send([0x61]) }
+        #expect(lost?.kind == .reset)
+        #expect(await late.stream.collect().failure == failure)
+        await late.stream.dispose()
+    }
+
+    @Test("under TLS 1.2 a missing certificate fails the handshake, with an alert that doesn't name it and a hint that does")
+    func clientCertificateEarlier() async throws {
+        var demanding = TLSContext.ServerOptions(identity: tls.certificate.identity)
+        demanding.clientCAFile = tls.authority.certificateFile
+        let server = try TLSContext.server(demanding)
+        #expect(wsline_SSL_CTX_set_max_proto_version(server.raw, TLS1_2_VERSION) == 1)
+        let listener = try TestListener(tls: server)
+        var options = DialOptions()
+        options.tls = tls.client
+        let error = await dial(.host("127.0.0.1", port: listener.port), options).error
+        #expect(error?.stage == .tls)
+        #expect(error?.message == "\"127.0.0.1\" sent the alert \"handshake failure\"")
+        #expect(error?.hint == "the server wants a client certificate: give --cert")
     }
 
     @Test("a client that takes too long for the handshake is refused")

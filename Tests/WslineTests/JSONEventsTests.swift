@@ -53,9 +53,8 @@ import WebSocketTransport
     func open() throws {
         let url = try WebSocketURL("wss://me:secret@example.com/feed?a=b")
         let headers = HTTPHeaders([
-            try .init(name: "Set-Cookie", value: "a=\"1\""), try .init(name: "Date", value: "today"),
-            try .init(name: "Set-Cookie", value: "b"),
-            try .init(name: "Authorization", value: "Bearer secret"),
+            try .init(name: "Via", value: "a=\"1\""), try .init(name: "Date", value: "today"), try .init(name: "Via", value: "b"),
+            try .init(name: "Authorization", value: "Bearer secret"), try .init(name: "Set-Cookie", value: "id=secret"),
         ])
         let line = write { events, output in
             events.open(
@@ -67,7 +66,7 @@ import WebSocketTransport
             line.hasSuffix(
                 #""event":"open","dir":"out","url":"wss://example.com/feed?a=b","subprotocol":"chat","#
                     + #""extensions":["permessage-deflate; server_max_window_bits=10"],"#
-                    + #""headers":[["Set-Cookie","a=\"1\""],["Date","today"],["Set-Cookie","b"],["Authorization","***"]]}"# + "\n"))
+                    + #""headers":[["Via","a=\"1\""],["Date","today"],["Via","b"],["Authorization","***"],["Set-Cookie","***"]]}"# + "\n"))
         let plain = write { events, output in
             events.open(.init(.out, at: moment), url: url, subprotocol: nil, extensions: [], headers: HTTPHeaders(), to: &output)
         }

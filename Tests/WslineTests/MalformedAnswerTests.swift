@@ -4,8 +4,8 @@ import Testing
 
 @Suite("What isn't HTTP is shown with a caret")
 struct MalformedAnswerTests {
-    private func lines(_ text: String, _ wrong: Int) -> [MalformedAnswer.Line] {
-        MalformedAnswer.lines(Array(text.utf8), wrong: wrong)
+    private func lines(_ text: String, _ wrong: Int, _ masked: [Range<Int>] = []) -> [MalformedAnswer.Line] {
+        MalformedAnswer.lines(Array(text.utf8), wrong: wrong, masked: masked)
     }
 
     @Test("every byte is visible, and the caret's column counts what stands for those before it")
@@ -26,5 +26,12 @@ struct MalformedAnswerTests {
         let text = String(repeating: "x", count: 75) + "\u{1}y"
         #expect(lines(text, 75) == [.text(String(repeating: "x", count: 75)), .text("\\x01y"), .caret(0)])
         #expect(lines(text, 76) == [.text(String(repeating: "x", count: 75)), .text("\\x01y"), .caret(4)])
+    }
+
+    @Test("a secret is *** before the caret, and under it")
+    func masked() {
+        #expect(lines("a secret\u{1}", 8, [2..<8]) == [.text("a ***\\x01"), .caret(5)])
+        #expect(lines("a secret b", 4, [2..<8]) == [.text("a *** b"), .caret(2)])
+        #expect(lines("a\nb c", 4, [0..<3]) == [.text("*** c"), .caret(4)])
     }
 }

@@ -22,10 +22,11 @@ final class TestServer: Sendable {
 
     /// - Parameters:
     ///   - accepts: whether a client's request is answered with 101 without more ado.
+    ///   - behindProxy: whether a proxy's CONNECT comes first, which gets the server itself whatever it asks for.
     ///   - behave: sets the handlers of each connection, on its queue.
     init(
-        port: UInt16 = 0, tls: TLSContext? = nil, accepts: Bool = true, configuration: Connection.Configuration = .init(),
-        _ behave: @escaping @Sendable (WebSocket) -> Void
+        port: UInt16 = 0, tls: TLSContext? = nil, accepts: Bool = true, behindProxy: Bool = false,
+        configuration: Connection.Configuration = .init(), _ behave: @escaping @Sendable (WebSocket) -> Void
     ) throws {
         var options = Listener.Options()
         options.tls = tls
@@ -37,7 +38,8 @@ final class TestServer: Sendable {
             if accepts { socket.onRequest = { [unowned socket] _ in socket.accept() } }
             behave(socket)
             sockets.add(socket)
-            socket.start(timeout: 10)
+            guard behindProxy else { return socket.start(timeout: 10) }
+            acceptTunnel(stream) { socket.start(timeout: 10) }
         }
         self.queue = queue
         self.sockets = sockets
@@ -46,8 +48,8 @@ final class TestServer: Sendable {
     }
 
     /// Answers each message with itself.
-    static func echo(port: UInt16 = 0, tls: TLSContext? = nil) throws -> TestServer {
-        try TestServer(port: port, tls: tls) { socket in
+    static func echo(port: UInt16 = 0, tls: TLSContext? = nil, behindProxy: Bool = false) throws -> TestServer {
+        try TestServer(port: port, tls: tls, behindProxy: behindProxy) { socket in
             socket.onMessage = { [unowned socket] kind, payload in
                 guard socket.readyState == .open else { return }
                 payload.withUnsafeBytes { try? socket.send(kind, $0) }
@@ -75,6 +77,22 @@ final class TestServer: Sendable {
     }
 
     deinit { stop() }
+}
+
+/// Reads one CONNECT request, accepts it, and leaves what follows to `next`.
+private func acceptTunnel(_ stream: ByteStream, _ next: @escaping () -> Void) {
+    let request = Gathered<UInt8>()
+    stream.onReadable = { [unowned stream] in
+        var byte: UInt8 = 0
+        while case .bytes(1) = withUnsafeMutableBytes(of: &byte, { stream.read(into: $0) }) {
+            request.append(byte)
+            guard request.all.suffix(4) == Array("\r\n\r\n".utf8)[...] else { continue }
+            _ = Array("HTTP/1.1 200 OK\r\n\r\n".utf8).withUnsafeBytes { stream.write($0) }
+            stream.pauseReading()
+            return next()
+        }
+    }
+    stream.resumeReading()
 }
 
 /// A port of a server that has just stopped is free only once Dispatch has let go of it.
@@ -196,18 +214,37 @@ extension LoopbackServer {
 
 extension LoopbackServer.Connection {
     /// Answers a client's handshake by hand, with more header lines where they are given.
-    func upgrade(_ more: String = "", accept: String? = nil) throws {
+    func upgrade(_ more: String = "", accept: String? = nil) throws { try send(upgradeAnswer(more, accept: accept)) }
+
+    /// Reads a client's handshake; returns the answer to it.
+    func upgradeAnswer(_ more: String = "", accept: String? = nil) throws -> String {
         let request = String(decoding: try receive(through: "\r\n\r\n"), as: UTF8.self)
         let line = request.split(separator: "\r\n").first { $0.lowercased().hasPrefix("sec-websocket-key:") }
         let value = line.map { $0.drop { $0 != ":" }.dropFirst().drop { $0 == " " } } ?? ""
         let key = try HandshakeKey(Base64.decode(String(value)))
-        try send(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                + "Sec-WebSocket-Accept: \(accept ?? key?.acceptValue ?? "")\r\n\(more)\r\n")
+        return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Accept: \(accept ?? key?.acceptValue ?? "")\r\n\(more)\r\n"
+    }
+
+    /// The client's next frame.
+    func receiveFrame() throws -> ClientFrame {
+        let head = try receive(exactly: 2)
+        var length = Int(head[1] & 0x7F)
+        if length > 125 { length = try receive(exactly: length == 126 ? 2 : 8).reduce(0) { $0 << 8 | Int($1) } }
+        return ClientFrame(opcode: head[0] & 0x0F, mask: try receive(exactly: 4), masked: try receive(exactly: length))
     }
 
     /// An unmasked frame of at most 125 bytes.
     func sendFrame(_ opcode: UInt8, _ payload: [UInt8] = []) throws { try send([0x80 | opcode, UInt8(payload.count)] + payload) }
+}
+
+/// A frame as a client sends it.
+struct ClientFrame {
+    var opcode: UInt8
+    var mask: [UInt8]
+    var masked: [UInt8]
+
+    var payload: [UInt8] { masked.enumerated().map { $1 ^ mask[$0 % 4] } }
 }
 
 /// What a server with this certificate speaks TLS with.

@@ -18,6 +18,15 @@ extension ProgramTests {
 
         private func refused(_ options: [String] = [], by answer: String) throws -> Finished { try refused(options, by: answer.utf8) }
 
+        /// Answers each request with itself: its lines in a header and in the body.
+        private func reflecting(_ status: String, _ headers: String = "") throws -> LoopbackServer {
+            try LoopbackServer {
+                let request = String(decoding: try $0.receive(through: "\r\n\r\n"), as: UTF8.self)
+                let line = request.split(separator: "\r\n").first { $0.hasPrefix("Cookie") } ?? ""
+                try $0.send("HTTP/1.1 \(status)\r\nX-Debug: \(line)\r\n\(headers)\r\n\(request)")
+            }
+        }
+
         // MARK: TLS and none
 
         private static let tlsServers: [[UInt8]] = [
@@ -213,6 +222,66 @@ extension ProgramTests {
             #expect(cut.errors.contains("only the first 4096 bytes are shown") && !cut.errors.contains("3e8"), "\(cut.errors.suffix(300))")
             let wrong = try refused(by: head + "4\r\ngood\r\nwrong chunks\n")
             #expect(wrong.errors.contains("< goodwrong chunks\n"), "\(wrong.errors)")
+        }
+
+        // MARK: Credentials
+
+        @Test("Credentials that a refusal reflects are masked in its head, its body and the verdict")
+        func reflected() throws {
+            let secrets = ["dTpwYXNzd29yZA", "u:password", "sessiontoken", "id=x1", "s3cret-token-of-ours"]
+            for (options, status) in [
+                (["--auth", "u:password", "-H", "Cookie: id=x1; s=sessiontoken"], "403 Forbidden"),
+                (["--bearer", "s3cret-token-of-ours", "-H", "Cookie: s=sessiontoken"], "500 sessiontoken is wrong"),
+                (["-H", "authorization: Custom s3cret-token-of-ours", "-H", "cookie: id=x1; s=sessiontoken"], "403 Forbidden"),
+            ] {
+                for more in [[], ["-v"]] {
+                    let server = try reflecting(status, "Set-Cookie: new=set-by-server; Path=/\r\n")
+                    let result = try run(options + more + [server.url])
+                    #expect(result.status == 6)
+                    #expect(result.errors.lowercased().contains("< authorization: ***\n"), "\(result.errors)")
+                    #expect(result.errors.lowercased().contains("< cookie: ***\n"), "\(result.errors)")
+                    #expect(result.errors.contains("< X-Debug: "), "\(result.errors)")
+                    #expect(result.errors.contains("< Set-Cookie: ***\n"), "\(result.errors)")
+                    for secret in secrets + ["set-by-server"] { #expect(!result.errors.contains(secret), "\(secret): \(result.errors)") }
+                }
+            }
+            let token = String(repeating: "0123456789", count: 20)
+            let location = "HTTP/1.1 302 Found\r\nLocation: /login?token=\(token)\r\n\r\n"
+            let result = try refused(["--bearer", token, "--json"], by: location)
+            #expect(result.status == 6)
+            #expect(result.errors.contains("redirects to \"/login?token=***\"") && !result.errors.contains("012345"), "\(result.errors)")
+            #expect(!result.output.contains("012345"), "\(result.output)")
+        }
+
+        @Test("A secret that a body or a broken answer is cut within is masked too")
+        func reflectedAtTheCut() throws {
+            let token = "s3cret-token-of-ours"
+            let filler = String(repeating: "x", count: 4090)
+            for answer in ["HTTP/1.1 403 No\r\n\r\n\(filler)\(token)", "\(filler)\(token) and more"] {
+                let result = try refused(["--bearer", token], by: answer)
+                #expect(result.status == 6)
+                #expect(result.errors.contains("x***\n") && !result.errors.contains("s3cret"), "\(result.errors.suffix(300))")
+            }
+            let broken = try refused(["--bearer", token], by: "HTTP/1.1 403 No\r\nYou: \(token)\r\nX\r\n\r\n")
+            #expect(broken.errors.contains("< You: ***\\r\\n\n< X\\r\\n\n   ^\n"), "\(broken.errors)")
+        }
+
+        @Test("A message is never masked, and -v masks what the head of a 101 reflects")
+        func messages() throws {
+            let token = "s3cret-token-of-ours"
+            let server = try LoopbackServer {
+                try $0.upgrade("X-You: \(token)\r\nSet-Cookie: a=b\r\n")
+                try $0.sendFrame(1, Array(token.utf8))
+                $0.hang()
+            }
+            let copies = ["-H", "X-Copy: \(token)", server.url + "?token=\(token)"]
+            let result = try run(["-v", "-1", "--close-timeout", "0.2", "--bearer", token] + copies)
+            #expect(result.output == token + "\n")
+            #expect(result.errors.contains("> GET /?token=*** HTTP/1.1\n") && result.errors.contains("> X-Copy: ***\n"), "\(result.errors)")
+            #expect(result.errors.contains("< X-You: ***\n< Set-Cookie: ***\n") && !result.errors.contains(token), "\(result.errors)")
+            let json = try run(["--json", "-1", "--close-timeout", "0.2", "--bearer", token, server.url])
+            #expect(json.output.contains(#"["X-You","***"],["Set-Cookie","***"]"#), "\(json.output)")
+            #expect(json.output.contains(#""text":"\#(token)""#), "\(json.output)")
         }
     }
 }

@@ -52,6 +52,13 @@ struct ConnectionOptions {
         var attempts: Int?
     }
 
+    /// What TLS with an https proxy takes of `tls`: whom to trust, but not the certificate, which is for the server.
+    var proxyTLS: TLSContext.ClientOptions {
+        var options = tls
+        options.identity = nil
+        return options
+    }
+
     /// Forgets what was meant for one server alone, before a redirect leads to another. Any header may hold a key, so only those stay that are
     /// known to hold none.
     ///

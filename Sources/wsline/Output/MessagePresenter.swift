@@ -120,7 +120,7 @@ struct MessagePresenter {
     // MARK: Other events
 
     mutating func opened(_ socket: WebSocket, at url: WebSocketURL, into output: inout [UInt8]) {
-        guard let response = socket.handshakeResult?.response else { return }
+        guard let response = socket.handshakeResult?.shownResponse else { return }
         events?.open(
             .init(.in, client: client), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: response.headers,
             to: &output)
