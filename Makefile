@@ -9,7 +9,7 @@ ifeq ($(shell uname),Darwin)
 export PKG_CONFIG_PATH := $(subst $() ,:,$(foreach p,libedit openssl@3 pcre2 zlib,$(shell brew --prefix $(p))/lib/pkgconfig)):$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help demo build install test interop autobahn autobahn-quick fuzz fuzz-quick bench lint clean
+.PHONY: help demo build install test sanitize interop autobahn autobahn-quick fuzz fuzz-quick bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show these targets
@@ -35,6 +35,10 @@ test: ## Run the unit tests, then wsline against real peers
 	@# A room at a time: tests that block on a process must not hold the threads that others wait for.
 	for room in WebSocketProtocol WebSocketTransport LineTerminal Wsline; do swift test --skip-build --filter "$${room}Tests" || exit 1; done
 	Tests/Interop/run
+
+sanitize: ## Run the unit and program tests with AddressSanitizer, then ThreadSanitizer
+	.ci/packages build test
+	Tests/sanitize
 
 interop: ## Run wsline against Python's websockets, Node's ws and nginx
 	.ci/packages build test

@@ -60,9 +60,7 @@ public final class PseudoTerminal {
 
     public static let standardEnvironment = [
         "LANG": "C.UTF-8", "TERM": "xterm", "HOME": "/nonexistent", "PATH": "/usr/bin:/bin",
-        // Swift's own crash reporter would ask the terminal's user what to do.
-        "SWIFT_BACKTRACE": "enable=no",
-    ]
+    ].merging(Sanitizer.environment) { $1 }
 
     /// The path of an executable that was built along with the tests.
     public static func builtProduct(_ name: String) throws -> String {
@@ -155,6 +153,7 @@ public final class PseudoTerminal {
             }
         }
         while readAvailable(milliseconds: 0, untilEmpty: true) {}
+        if case .exited(let code) = status { try Sanitizer.check(process, status: code) }
         return status ?? .exited(-1)
     }
 

@@ -130,6 +130,7 @@ public final class RunningProcess: Sendable {
         guard let result = ending.wait(within: seconds) else { throw TestFailure("still running after \(seconds) s; \(summary)") }
         _ = output.waitForEnd(within: seconds)
         _ = errors.waitForEnd(within: seconds)
+        if case .exited(let code) = result.status { try Sanitizer.check(process, status: code) }
         return result
     }
 

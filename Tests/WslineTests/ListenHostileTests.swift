@@ -75,7 +75,7 @@ struct ListenHostileTests {
         let message = RawClient.frame(0x82, [UInt8](repeating: 7, count: 64 << 10))
         #expect(client.flood(with: message, upTo: 256 << 20) < 256 << 20)
         try expectService(server)
-        #expect((server.program.peakMemory ?? 0) < 128 << 20)
+        expectPeakMemory(server.program.peakMemory, below: 128 << 20)
         #expect(try server.end() == .exited(143))
     }
 

@@ -65,7 +65,7 @@ struct ListenTests {
         try probe.open()
         let message = RawClient.frame(0x82, [UInt8](repeating: 0, count: 64 << 10))
         #expect(probe.flood(with: message, upTo: 64 << 20) < 64 << 20)
-        #expect((server.program.peakMemory ?? 0) < 128 << 20)
+        expectPeakMemory(server.program.peakMemory, below: 128 << 20)
         server.program.read()
         try server.program.wait { $0.contains("line 199999\n") }
         #expect(try server.end() == .exited(143))

@@ -59,7 +59,7 @@ extension ProgramTests {
             let result = try run(["--save", directory.file("out.bin"), server.url], within: 60)
             #expect(result.status == 0)
             #expect(result.errors == "saved \(size) bytes to \(directory.file("out.bin"))\n")
-            #expect(result.peakMemory < Self.bound, "\(result.peakMemory >> 10) KiB")
+            expectPeakMemory(result.peakMemory, below: Self.bound)
             var status = stat()
             #expect(stat(directory.file("out.bin"), &status) == 0 && status.st_size == size)
         }
@@ -83,8 +83,7 @@ extension ProgramTests {
         /// Once the program's memory grows no more it is bounded, and a signal ends the program soon.
         private func expectBounded(_ program: RunningProcess, until signal: Int32, status: Int32) throws {
             try program.settle()
-            let peak = try #require(program.peakMemory)
-            #expect(peak < Self.bound, "\(peak >> 10) KiB")
+            expectPeakMemory(program.peakMemory, below: Self.bound)
             program.send(signal: signal)
             let result = try finish(program)
             #expect(result.status == status && result.duration < 3)

@@ -98,7 +98,7 @@ extension ProgramTests {
             let result = try finish(program)
             #expect(result.status == 0)
             #expect(try sizes.first(1) == [64 << 20])
-            #expect(result.peakMemory < 40 << 20, "\(result.peakMemory >> 10) KiB")
+            expectPeakMemory(result.peakMemory, below: 40 << 20)
         }
 
         @Test("Hexadecimal and Base64 lines are decoded and sent as binary; a bad one is named")
