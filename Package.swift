@@ -34,34 +34,35 @@ let package = Package(
         .systemLibrary(
             name: "CZlib", pkgConfig: pkgConfig("zlib"),
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .target(name: "CPosix", swiftSettings: strict),
         .target(
-            name: "WebSocketProtocol", dependencies: ["COpenSSL", "CZlib"],
+            name: "WebSocketProtocol", dependencies: ["COpenSSL", "CPosix", "CZlib"],
             swiftSettings: strict),
         .target(
-            name: "WebSocketTransport", dependencies: ["WebSocketProtocol", "COpenSSL"],
+            name: "WebSocketTransport", dependencies: ["WebSocketProtocol", "COpenSSL", "CPosix"],
             swiftSettings: strict),
-        .target(name: "LineTerminal", dependencies: ["CLibEdit"], swiftSettings: strict),
+        .target(name: "LineTerminal", dependencies: ["CLibEdit", "CPosix"], swiftSettings: strict),
         .executableTarget(
             name: "wsline",
-            dependencies: ["LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CPCRE2", "CZlib"],
+            dependencies: ["LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CPCRE2", "CPosix", "CZlib"],
             swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["WebSocketProtocol"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["WebSocketProtocol", "CPosix"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(
-            name: "WebSocketProtocolTests", dependencies: ["WebSocketProtocol", "TestSupport"],
+            name: "WebSocketProtocolTests", dependencies: ["WebSocketProtocol", "CPosix", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "WebSocketTransportTests", dependencies: ["WebSocketTransport", "TestSupport"],
+            name: "WebSocketTransportTests", dependencies: ["WebSocketTransport", "CPosix", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "LineTerminalTests", dependencies: ["LineTerminal", "LineEditorFixture", "TestSupport"],
+            name: "LineTerminalTests", dependencies: ["LineTerminal", "CPosix", "LineEditorFixture", "TestSupport"],
             swiftSettings: strict),
         .executableTarget(
-            name: "LineEditorFixture", dependencies: ["LineTerminal"], path: "Tests/LineEditorFixture",
+            name: "LineEditorFixture", dependencies: ["LineTerminal", "CPosix"], path: "Tests/LineEditorFixture",
             swiftSettings: strict),
         .testTarget(
-            name: "WslineTests", dependencies: ["wsline", "WebSocketTransport", "TestSupport"],
+            name: "WslineTests", dependencies: ["wsline", "WebSocketTransport", "CPosix", "TestSupport"],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

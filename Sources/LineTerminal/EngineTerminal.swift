@@ -1,12 +1,5 @@
 import CLibEdit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// The terminal that libedit sees in place of the user's: a pseudo-terminal with one row, whose size never changes.
 ///

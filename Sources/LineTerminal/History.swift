@@ -192,7 +192,7 @@ public struct History: Sendable {
     }
 
     private static func failure(_ action: String, _ path: String, _ code: Int32 = errno) -> Failure {
-        Failure(description: "could not \(action) the history \(quoted(path)): \(String(cString: strerror(code)))")
+        Failure(description: "could not \(action) the history \(quoted(path)): \(errorText(code))")
     }
 
     private static func quoted(_ path: String) -> String {

@@ -52,34 +52,6 @@ final class WakePipe: Sendable {
     }
 }
 
-/// `write(2)` under a name of its own, for types that have a method called that.
-func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-    write(descriptor, bytes, count)
-}
-
-/// Writes all of `bytes`, waiting where the terminal is slow. False when it is gone.
-@discardableResult
-func writeAll(_ bytes: some Sequence<UInt8>, to descriptor: Int32) -> Bool {
-    let bytes = Array(bytes)
-    return bytes.withUnsafeBytes { buffer in
-        var rest = buffer[...]
-        while !rest.isEmpty {
-            let written = UnsafeRawBufferPointer(rebasing: rest).withMemoryRebound(to: UInt8.self) {
-                systemWrite(descriptor, $0.baseAddress, $0.count)
-            }
-            if written > 0 {
-                rest = rest.dropFirst(written)
-            } else if errno == EAGAIN || errno == EWOULDBLOCK {
-                var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                _ = poll(&wait, 1, -1)
-            } else if errno != EINTR {
-                return false
-            }
-        }
-        return true
-    }
-}
-
 /// Why the terminal can't be used.
 public enum LineTerminalError: Error, Equatable, CustomStringConvertible {
     /// A system call failed; `code` is its `errno`.
@@ -91,7 +63,7 @@ public enum LineTerminalError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .system(let call, let code): "\(call) failed: \(String(cString: strerror(code)))"
+        case .system(let call, let code): "\(call) failed: \(errorText(code))"
         case .noTerminal: "there is no terminal to read from"
         case .libedit: "libedit could not be started on this terminal"
         }

@@ -1,12 +1,5 @@
 import CLibEdit
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// The terminal's window: how large it is, and when it has stopped changing.
 struct Window {

@@ -166,6 +166,6 @@ final class FileSender: @unchecked Sendable {
         var isBegun = false
         if case .sending = phase { isBegun = position > 0 }
         if isBegun { try? socket.close(.internalError, reason: "the rest of a message is lost") }
-        return SlashFailure("can't read \(shownPath): \(String(cString: strerror(code)))" + (isBegun ? "; the connection is closed" : ""))
+        return SlashFailure("can't read \(shownPath): \(errorText(code))" + (isBegun ? "; the connection is closed" : ""))
     }
 }

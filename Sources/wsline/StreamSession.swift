@@ -181,7 +181,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             // Whoever read us has seen enough: that is no failure.
             session.finish(.success, code: .goingAway, within: Self.patience)
         } else {
-            diagnostics.error("can't write to standard output: \(String(cString: strerror(error)))")
+            diagnostics.error("can't write to standard output: \(errorText(error))")
             session.finish(.localIO, code: .goingAway, within: Self.patience)
         }
         session.socket?.resumeReading(because: .output)

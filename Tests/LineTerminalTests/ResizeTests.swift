@@ -1,13 +1,6 @@
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 /// The editor on a window that changes its size, whatever the sizes, and however late the terminal reports them.
 @Suite(.serialized) struct ResizeTests {

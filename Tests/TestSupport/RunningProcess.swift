@@ -163,13 +163,7 @@ public final class RunningProcess: Sendable {
     }
 
     private static func openFile(_ path: String, _ flags: Int32) throws -> Int32 {
-        #if canImport(Glibc)
-            let descriptor = Glibc.open(path, flags | O_CLOEXEC, 0o600)
-        #elseif canImport(Musl)
-            let descriptor = Musl.open(path, flags | O_CLOEXEC, 0o600)
-        #else
-            let descriptor = Darwin.open(path, flags | O_CLOEXEC, 0o600)
-        #endif
+        let descriptor = systemOpen(path, flags | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw TestFailure("open \(path): \(String(cString: strerror(errno)))") }
         return descriptor
     }

@@ -179,9 +179,3 @@ import CPosix
         #expect(order.value == [0, 1, 2, 3])
     }
 }
-
-#if canImport(Glibc)
-    private let streamSocket = Int32(SOCK_STREAM.rawValue)
-#else
-    private let streamSocket = SOCK_STREAM
-#endif

@@ -4,14 +4,7 @@ import Testing
 import WebSocketProtocol
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 extension ProgramTests {
     /// How long a server can hold a run that wants to end (RFC 6455, section 7.1.1).

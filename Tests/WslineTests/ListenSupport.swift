@@ -54,29 +54,16 @@ final class RawClient {
     let connection: LoopbackServer.Connection
 
     init(port: UInt16) throws {
-        #if canImport(Glibc)
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-            let descriptor = socket(AF_INET, SOCK_STREAM, 0)
-        #endif
+        let descriptor = socket(AF_INET, streamSocket, 0)
         connection = LoopbackServer.Connection(descriptor: descriptor)
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr = in_addr(s_addr: UInt32(0x7F00_0001).bigEndian)
+        let address = sockaddr_in(address: 0x7F00_0001, port: port)
         let outcome = withUnsafePointer(to: address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                #if canImport(Glibc)
-                    Glibc.connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
-                #elseif canImport(Musl)
-                    Musl.connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
-                #else
-                    Darwin.connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
-                #endif
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                systemConnect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
         guard outcome == 0 else { throw TestFailure("connect: \(String(cString: strerror(errno)))") }

@@ -4,14 +4,7 @@ import Testing
 import WebSocketProtocol
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 extension ProgramTests {
     /// A process that is stopped (Ctrl-Z, a debugger, a frozen container) finds its timers overdue when it goes on. That time isn't the peer's.

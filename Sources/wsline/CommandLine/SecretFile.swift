@@ -39,7 +39,6 @@ extension Argument {
     private static let largestFile = 64 << 10
 
     private func unreadable(_ path: String) -> UsageFailure {
-        let reason = String(cString: strerror(errno))
-        return UsageFailure("\(spelling): can't read the file \(path.quoted): \(reason.prefix(1).lowercased() + reason.dropFirst())")
+        UsageFailure("\(spelling): can't read the file \(path.quoted): \(errorText(errno))")
     }
 }

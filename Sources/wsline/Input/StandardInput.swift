@@ -164,7 +164,7 @@ final class StandardInput {
         case .failed(let error):
             isFinished = true
             suspend()
-            onFailure?(.unreadable(String(cString: strerror(error))))
+            onFailure?(.unreadable(errorText(error)))
             return false
         }
         return true

@@ -168,7 +168,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
             // Whoever read us has seen enough: that is no failure.
             ending.end(server, .success)
         } else {
-            diagnostics.error("can't write to standard output: \(String(cString: strerror(error)))")
+            diagnostics.error("can't write to standard output: \(errorText(error))")
             ending.end(server, .localIO)
         }
         outputDrained()
