@@ -42,6 +42,107 @@ extension ProgramTests {
             #expect(try finish(program).status == 143)
         }
 
+        // MARK: Pipes to save to
+
+        @Test("--save to a pipe that nobody reads lets --timeout end the run, and signals too")
+        func saveWithoutReader() throws {
+            let pipe = try Fifo(opens: false)
+            defer { pipe.close() }
+            let server = try TestServer { socket in
+                afterOpening(socket) { socket in
+                    try? [UInt8](repeating: 1, count: 10).withUnsafeBytes { try socket.send(.binary, $0) }
+                    try? socket.send("text")
+                }
+            }
+            let result = try run(["--save", pipe.path, "--timeout", "1", server.url])
+            #expect(result.status == 8, "\(result.errors)")
+            let program = try start(["--save", pipe.path, "--count", "1", server.url])
+            try program.settle()
+            program.send(signal: SIGTERM)
+            #expect(try finish(program).status == 143)
+            #expect(!program.errorText.contains("saved"))
+        }
+
+        private func binaries(_ count: Int, _ size: Int) throws -> TestServer {
+            try TestServer { socket in
+                let left = Mutex(count)
+                let more = { @Sendable [unowned socket] in
+                    while socket.readyState == .open, !socket.isCongested {
+                        let number = left.withLock { left in
+                            left -= 1
+                            return left
+                        }
+                        guard number >= 0 else {
+                            if number == -1 { try? socket.close() }
+                            return
+                        }
+                        try? [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: size).withUnsafeBytes {
+                            try socket.send(.binary, $0)
+                        }
+                    }
+                }
+                afterOpening(socket) { _ in more() }
+                socket.onDrain = more
+            }
+        }
+
+        @Test("--save to a pipe whose reader stalls pauses the reading in bounded memory, and obeys")
+        func saveWithStalledReader() throws {
+            let pipe = try Fifo()
+            defer { pipe.close() }
+            let server = try binaries(400, 1 << 20)
+            let program = try start(["--save", pipe.path, "--timeout", "3", server.url])
+            try program.settle()
+            let peak = try #require(program.peakMemory)
+            #expect(peak < Self.bound, "\(peak >> 10) KiB")
+            let result = try finish(program)
+            #expect(result.status == 8)
+            #expect(result.errors.contains("longer than --timeout allows"))
+        }
+
+        @Test("--save to a pipe waits for its reader, who gets all of it, and only then says so", arguments: [10, 600_000])
+        func saveToLateReader(_ size: Int) throws {
+            let pipe = try Fifo(opens: false)
+            defer { pipe.close() }
+            let server = try binaries(8, size)
+            let program = try start(["--save", pipe.path, server.url])
+            try program.settle()
+            #expect(!program.errorText.contains("saved"))
+            try pipe.open(O_RDONLY)
+            let bytes = Gathered<[UInt8]>()
+            pipe.read { bytes.append($0) }
+            #expect(try finish(program).status == 0)
+            try bytes.wait { $0.reduce(0) { $0 + $1.count } >= 8 * size }
+            #expect(bytes.all.joined().elementsEqual((0..<8).reversed().flatMap { [UInt8](repeating: $0, count: size) }))
+            #expect(program.errorText == String(repeating: "saved \(size) bytes to \(pipe.path)\n", count: 8))
+        }
+
+        @Test("a reader of what is saved who leaves ends the run with 74")
+        func saveReaderLeaves() throws {
+            let pipe = try Fifo()
+            defer { pipe.close() }
+            let server = try binaries(400, 1 << 20)
+            let program = try start(["--save", pipe.path, server.url])
+            try program.settle()
+            pipe.close()
+            let result = try finish(program)
+            #expect(result.status == 74)
+            #expect(result.errors.contains("can't write to \"\(pipe.path)\": broken pipe"))
+        }
+
+        @Test("a listener saves to a pipe whose reader stalls as a client does, and obeys")
+        func listenerSavesToStalledReader() throws {
+            let pipe = try Fifo()
+            defer { pipe.close() }
+            let server = try Listening(["--save", pipe.path])
+            let client = try server.connect()
+            try client.open()
+            let message = RawClient.frame(0x82, [UInt8](repeating: 7, count: 64 << 10))
+            #expect(client.flood(with: message, upTo: 256 << 20) < 256 << 20)
+            #expect((server.program.peakMemory ?? 0) < Self.bound)
+            #expect(try server.end() == .exited(143))
+        }
+
         // MARK: Descriptors
 
         private func shell(_ redirection: String, _ arguments: [String]) throws -> RunningProcess {
