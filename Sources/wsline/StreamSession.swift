@@ -62,7 +62,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             output.onFailure = { [unowned self] in outputFailed($0) }
             presenter.onSaveDrain = { [unowned self] in saveDrained() }
             presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
-            signals = SignalWatcher(queue: queue, patience: Self.patience + 0.5) { [unowned self] in interrupted($0) }
+            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
             session.start()
         }
     }

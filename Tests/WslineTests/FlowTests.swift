@@ -42,6 +42,68 @@ extension ProgramTests {
             #expect(try finish(program).status == 143)
         }
 
+        // MARK: Standard error
+
+        /// A listener whose standard error nobody reads, full for long; and its clients.
+        private func floodedListener(_ errors: Fifo) throws -> (program: RunningProcess, port: UInt16, clients: [RawClient]) {
+            let program = try start(["-v", "-l", "127.0.0.1:0"], errors: .file(errors.path))
+            let first = try errors.readLine()
+            let port = try #require(first.firstMatch(of: /:([0-9]+)/).flatMap { UInt16($0.1) }, "\(first)")
+            let clients = try (0..<300).map { _ in
+                let client = try RawClient(port: port)
+                try client.open(String(repeating: "X-Long: \(String(repeating: "x", count: 100))\r\n", count: 20))
+                return client
+            }
+            return (program, port, clients)
+        }
+
+        @Test("a listener whose standard error nobody reads serves on, and obeys SIGTERM")
+        func unreadErrors() throws {
+            let errors = try Fifo()
+            defer { errors.close() }
+            let (program, _, clients) = try floodedListener(errors)
+            try clients[299].connection.send(RawClient.frame(0x81, Array("still there".utf8)))
+            try program.wait { $0 == "still there\n" }
+            program.send(signal: SIGTERM)
+            let result = try finish(program)
+            #expect(result.status == 143)
+            #expect(result.duration < 10, "\(result.duration) s")
+            #expect(result.peakMemory < Self.bound, "\(result.peakMemory >> 10) KiB")
+        }
+
+        @Test("once standard error is read again, it says how many lines it lost, and has the latest")
+        func droppedLines() throws {
+            let errors = try Fifo()
+            defer { errors.close() }
+            let (program, port, clients) = try floodedListener(errors)
+            let text = Gathered<String>()
+            errors.read { text.append(String(decoding: $0, as: UTF8.self)) }
+            let late = try RawClient(port: port)
+            try late.open()
+            try text.wait { $0.joined().contains(/client 301 connected[^~]*Sec-WebSocket-Version/) }
+            program.send(signal: SIGTERM)
+            #expect(try finish(program).status == 143)
+            let lines = text.all.joined().split(separator: "\n")
+            let counts = lines.compactMap { $0.firstMatch(of: /^wsline: ([0-9]+) lines? dropped here/).flatMap { Int($0.1) } }
+            let shown = lines.count { !$0.contains("disconnected") && !$0.contains("dropped here") }
+            // For each client: that it came, its request line and five fields, with twenty more for the first ones.
+            #expect(counts.reduce(shown, +) == 300 * 27 + 7, "\(counts), \(shown)")
+            let note = try #require(lines.firstIndex { $0.contains("dropped here") })
+            #expect(lines[(note + 1)...].contains { $0.hasPrefix("client 300 connected") })
+            #expect(lines.allSatisfy { line in ["client ", "< ", "wsline: "].contains { line.hasPrefix($0) } }, "whole lines")
+            withExtendedLifetime(clients) {}
+        }
+
+        @Test("an ending waits a second at most for standard error")
+        func endingWithBlockedErrors() throws {
+            let errors = try Fifo()
+            defer { errors.close() }
+            errors.fill()
+            let result = try run(["ws://127.0.0.1:1/"], input: "", errors: .file(errors.path))
+            #expect(result.status == 3)
+            #expect(result.duration < 10, "\(result.duration) s")
+        }
+
         // MARK: Pipes to save to
 
         @Test("--save to a pipe that nobody reads lets --timeout end the run, and signals too")
@@ -190,5 +252,40 @@ extension ProgramTests {
                 #expect(fcntl(pipe.descriptor, 1032) == size)
             }
         #endif
+
+        // MARK: Last words
+
+        @Test("at a terminal that shows nothing more, signals are obeyed", arguments: [false, true])
+        func blockedTerminal(listens: Bool) throws {
+            let text = String(repeating: "x", count: 1 << 16)
+            let server = try TestServer { socket in
+                let more = { @Sendable [unowned socket] in
+                    while socket.readyState == .open, !socket.isCongested { try? socket.send(text) }
+                }
+                afterOpening(socket) { _ in more() }
+                socket.onDrain = more
+            }
+            let terminal: PseudoTerminal
+            var client: RawClient?
+            if !listens {
+                terminal = try PseudoTerminal.wsline([server.url], connects: false)
+                try terminal.wait { $0.everything.contains("Connected (press CTRL+C to quit)") }
+            } else {
+                terminal = try PseudoTerminal.wsline(["-l", "127.0.0.1:0"], connects: false)
+                try terminal.wait { $0.rows.contains(">") }
+                let row = try #require(terminal.screen.everything.first { $0.contains("Listening") })
+                let port = try #require(row.firstMatch(of: /:([0-9]+)/).flatMap { UInt16($0.1) })
+                client = try RawClient(port: port)
+                try client?.open()
+                let message = RawClient.frame(0x81, [UInt8](repeating: 0x61, count: 64 << 10))
+                #expect(client?.flood(with: message, upTo: 256 << 20) ?? 0 < 256 << 20)
+            }
+            // Nobody reads the terminal any more.
+            try terminal.settle()
+            terminal.send(signal: SIGTERM)
+            try terminal.waitUnread()
+            #expect(try terminal.waitForExit() == .exited(143))
+            withExtendedLifetime(client) {}
+        }
     }
 }
