@@ -89,10 +89,15 @@ extension ExitStatus {
     /// No exit handlers run: other threads may still use what those would tear down. Of several threads the first decides the status.
     func leave() -> Never {
         guard !Self.isLeaving.exchange(true, ordering: .acquiringAndReleasing) else { while true { pause() } }
+        Self.lastWords.withLock { $0 }?()
         ErrorOutput.standard.finish(within: 1)
         TerminalModes.restore()
         _exit(rawValue)
     }
 
+    /// Sets what ``leave()`` does first: writing what only another thread can write.
+    static func beforeLeaving(_ body: @escaping @Sendable () -> Void) { lastWords.withLock { $0 = body } }
+
     private static let isLeaving = Atomic(false)
+    private static let lastWords = Mutex<(@Sendable () -> Void)?>(nil)
 }

@@ -255,6 +255,15 @@ extension ProgramTests {
 
         // MARK: Last words
 
+        @Test("a listener at a terminal says that its port is taken", arguments: 0..<15)
+        func portTaken(_ round: Int) throws {
+            let other = try Listening(input: .file("/dev/null"))
+            let terminal = try PseudoTerminal.wsline(["-l", "127.0.0.1:\(other.port)"], connects: false)
+            #expect(try terminal.waitForExit() == .exited(74))
+            #expect(terminal.screen.everything.contains { $0.contains("already in use") }, "\(terminal.screen.everything)")
+            #expect(terminal.isCooked && terminal.screen.cursorColumn == 0)
+        }
+
         @Test("at a terminal that shows nothing more, signals are obeyed", arguments: [false, true])
         func blockedTerminal(listens: Bool) throws {
             let text = String(repeating: "x", count: 1 << 16)
@@ -286,6 +295,34 @@ extension ProgramTests {
             try terminal.waitUnread()
             #expect(try terminal.waitForExit() == .exited(143))
             withExtendedLifetime(client) {}
+        }
+
+        @Test("a listener says that --timeout ended it", arguments: [["--echo"], []])
+        func listenerTimeout(_ arguments: [String]) throws {
+            let result = try run(arguments + ["-l", "127.0.0.1:0", "--timeout", "0.2"])
+            #expect(result.status == 8)
+            #expect(result.errors.contains("wsline: the run took longer than --timeout allows (0.2 s)\n"))
+        }
+
+        @Test("a key log that can't be written is reported once, and the run goes on")
+        func keyLog() throws {
+            let directory = try TemporaryDirectory()
+            let authority = try Certificate.authority(in: directory)
+            let own = try Certificate.localhost(issuer: authority, in: directory)
+            let server = try TestServer(tls: context(own)) { socket in afterOpening(socket) { try? $0.send("hello") } }
+            let environment = ["SSLKEYLOGFILE": "/nonexistent/keys"]
+            let arguments = ["--ca", authority.certificateFile, "-1", "wss://127.0.0.1:\(server.port)/"]
+            let result = try run(arguments, environment: environment)
+            #expect(result.status == 0 && result.output == "hello\n")
+            #expect(
+                result.errors.lowercased() == "wsline: can't write the key log \"/nonexistent/keys\": no such file or directory\n")
+            let listener = try run(
+                ["-l", "127.0.0.1:0", "--cert", own.certificateFile, "--key", own.keyFile, "--timeout", "0.2"], environment: environment)
+            #expect(listener.errors.contains("can't write the key log"))
+            // One that nobody reads must not hold the run up.
+            let pipe = try Fifo(opens: false)
+            defer { pipe.close() }
+            #expect(try run(arguments, environment: ["SSLKEYLOGFILE": pipe.path]).output == "hello\n")
         }
     }
 }

@@ -74,11 +74,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
             diagnostics.error(error.message, hint: error.hint)
             ExitStatus(error).leave()
         }
-        guard let timeout = configuration.stop.timeout else { return }
-        queue.asyncAfter(deadline: .now() + timeout) { [self] in
-            diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
-            ending.end(server, .timeout)
-        }
+        ending.limit(server, to: configuration.stop.timeout, telling: diagnostics)
     }
 
     // MARK: Clients
@@ -245,7 +241,6 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     }
 
     private func finishOutput(_ status: ExitStatus) {
-        terminal?.stop()
         output.flush()
         whenFlushed = { status.leave() }
         doneIfFlushed()
@@ -268,6 +263,16 @@ final class ServerEnding: @unchecked Sendable {
     init(queue: DispatchQueue, finish: @escaping (ExitStatus) -> Void) {
         self.queue = queue
         self.finish = finish
+    }
+
+    /// Ends the run once it has taken `timeout` seconds.
+    func limit(_ server: ListenServer, to timeout: Double?, telling diagnostics: Diagnostics) {
+        guard let timeout else { return }
+        queue.asyncAfter(deadline: .now() + timeout) { [self] in
+            guard !hasBegun else { return }
+            diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
+            end(server, .timeout)
+        }
     }
 
     /// The first status stands.
