@@ -1,4 +1,5 @@
 import LineTerminal
+import Synchronization
 import WebSocketProtocol
 import WebSocketTransport
 
@@ -83,10 +84,20 @@ extension ExitStatus {
 }
 
 extension ExitStatus {
-    /// Ends the process at once, the terminal's modes restored. No exit handlers run: other threads may still use what those would tear
-    /// down, and all output has been written.
+    /// Writes what there is still to say, as far as somebody takes it within a second, restores the terminal's modes, and ends the process.
+    ///
+    /// No exit handlers run: other threads may still use what those would tear down. Of several threads the first decides the status.
     func leave() -> Never {
+        guard !Self.isLeaving.exchange(true, ordering: .acquiringAndReleasing) else { while true { pause() } }
+        Self.lastWords.withLock { $0 }?()
+        ErrorOutput.standard.finish(within: 1)
         TerminalModes.restore()
         _exit(rawValue)
     }
+
+    /// Sets what ``leave()`` does first: writing what only another thread can write.
+    static func beforeLeaving(_ body: @escaping @Sendable () -> Void) { lastWords.withLock { $0 = body } }
+
+    private static let isLeaving = Atomic(false)
+    private static let lastWords = Mutex<(@Sendable () -> Void)?>(nil)
 }

@@ -60,4 +60,9 @@ extension Diagnostics {
         detail(response.statusLine, as: .received, from: minimum)
         for field in response.headers.fields { detail("\(field.name): \(field.value)", as: .received, from: minimum) }
     }
+
+    /// Reports what is wrong with a TLS context that is used all the same.
+    func notice(of context: TLSContext) {
+        if let error = context.keyLogError { notice("wsline: \(error.message)") }
+    }
 }

@@ -10,14 +10,14 @@ import Dispatch
 
 /// Hands SIGINT, SIGTERM and SIGHUP to a queue, so that a Close can be sent before the program leaves.
 ///
-/// A queue that does not come round to it, because nobody reads standard error for example, does not keep the program from leaving: it ends
-/// when `patience` is over.
+/// A queue that does not come round to it, because a file system hangs for example, does not keep the program from leaving: it ends when
+/// `patience` is over.
 final class SignalWatcher {
     private let sources: [any DispatchSourceSignal]
 
-    /// - Parameter patience: seconds until the process ends whatever becomes of the handler; nil for never.
+    /// - Parameter patience: seconds until the process ends whatever becomes of the handler.
     init(
-        queue: DispatchQueue, signals: [Int32] = [SIGINT, SIGTERM, SIGHUP], patience: Double? = nil,
+        queue: DispatchQueue, signals: [Int32] = [SIGINT, SIGTERM, SIGHUP], patience: Double = 1.5,
         _ handler: @escaping @Sendable (Int32) -> Void
     ) {
         let watch = DispatchQueue(label: "wsline.signals")
@@ -28,7 +28,7 @@ final class SignalWatcher {
             let source = DispatchSource.makeSignalSource(signal: number, queue: watch)
             source.setEventHandler {
                 queue.async { handler(number) }
-                if let patience { watch.asyncAfter(deadline: .now() + patience) { _exit(128 + number) } }
+                watch.asyncAfter(deadline: .now() + patience) { ExitStatus(signal: number).leave() }
             }
             source.resume()
             return source

@@ -29,6 +29,8 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     private var goal: Goal
     /// What one read brought, until it is handed to the printer.
     private var pending: [UInt8] = []
+    /// What to do once all that is to be saved is.
+    private var whenSaved: (() -> Void)?
     private var hasOpened = false
     /// Whether the present connection has been open, and its end is news.
     private var isConnected = false
@@ -66,7 +68,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         console = Diagnostics(output, level: .normal, isTerminal: true) { printer.enqueue($0) }
         if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { printer.enqueue($0) } }
         let style = Style(noColorOption: output.noColor, environment: environmentVariables, isTerminal: true)
-        presenter = try MessagePresenter(output, isTerminal: true, style: style, diagnostics: console)
+        presenter = try MessagePresenter(output, isTerminal: true, style: style, diagnostics: console, queue: queue)
     }
 
     // MARK: The main thread
@@ -74,7 +76,11 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     /// Runs until the process exits. On the main thread.
     func run() -> Never {
         Self.leaveSignalsToDispatch()
-        queue.sync { signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) } }
+        queue.sync {
+            presenter.onSaveDrain = { [unowned self] in saveDrained() }
+            presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
+            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
+        }
         printer.onDrained { [weak self] in
             guard let self else { return }
             queue.async { self.printed() }
@@ -178,7 +184,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !goal.isReached else { return }
-        guard session.saves(telling: console, { () throws(FileError) in try presenter.append(part) }) else { return }
+        guard saves({ () throws(FileError) in try presenter.append(part) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -202,7 +208,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     }
 
     func batchEnded() {
-        _ = session.saves(telling: console) { () throws(FileError) in try presenter.endBatch() }
+        _ = saves { () throws(FileError) in try presenter.endBatch() }
         flush()
     }
 
@@ -231,7 +237,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     /// The editor's thread writes what the printer still has before it leaves.
     func finishOutput(_ done: @escaping () -> Void) {
         flush()
-        done()
+        if presenter.isSaveBlocked { whenSaved = done } else { done() }
     }
 
     // MARK: Output
@@ -246,6 +252,24 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     private func printed() {
         if !printer.isAboveHighWater { session.socket?.resumeReading(because: .output) }
+    }
+
+    /// Saves, as far as there is room; returns whether all went well.
+    private func saves(_ body: () throws(FileError) -> Void) -> Bool {
+        defer { if presenter.isSaveBlocked { session.socket?.pauseReading(because: .saving) } }
+        return session.saves(telling: console, body)
+    }
+
+    private func saveFailed(_ error: FileError) {
+        _ = saves { () throws(FileError) in throw error }
+        // The Close is still to be read.
+        saveDrained()
+    }
+
+    private func saveDrained() {
+        guard !presenter.isSaveBlocked else { return }
+        session.socket?.resumeReading(because: .saving)
+        whenSaved?()
     }
 
     private func echo(_ kind: MessageKind, _ payload: RawSpan) {

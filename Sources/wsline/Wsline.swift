@@ -89,7 +89,7 @@ extension Diagnostics {
     /// A voice that is filtered and coloured where a terminal hears it.
     convenience init(
         _ options: OutputOptions, level: Level? = nil, isTerminal: Bool,
-        write: @escaping Sink = { Diagnostics.write($0, to: STDERR_FILENO) }
+        write: @escaping Sink = { ErrorOutput.standard.write($0) }
     ) {
         let style = Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
         let filters = isTerminal && !options.allowEscapes

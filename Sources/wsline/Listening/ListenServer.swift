@@ -81,7 +81,9 @@ final class ListenServer: @unchecked Sendable {
             var tls = TLSContext.ServerOptions(identity: identity)
             tls.minimumVersion = options.minimumTLSVersion
             tls.clientCAFile = options.clientCAFile
-            listening.tls = try TLSContext.server(tls)
+            let context = try TLSContext.server(tls)
+            diagnostics.notice(of: context)
+            listening.tls = context
         }
         if sharesQueue { listening.connectionQueue = { [queue] in queue } }
         let listener = try Listener(on: target, options: listening, queue: queue) { [self] in handle($0) }

@@ -31,8 +31,8 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private var signals: SignalWatcher?
     /// What the clients' requests are shown to be for, where they name nothing better.
     private var url: WebSocketURL?
-    /// Whether standard output takes no more for now, so that nobody is read.
-    private var isHeldUp = false
+    /// Why nobody is read for now.
+    private var pauses: PauseReasons = []
     private var goal: Goal
     private var whenFlushed: (() -> Void)?
 
@@ -45,7 +45,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         terminal = isTerminal && isatty(STDIN_FILENO) == 1 ? ListenTerminal(configuration, diagnostics: diagnostics, queue: queue) : nil
         output = terminal ?? OutputDescriptor(STDOUT_FILENO, queue: queue)
         presenter = try MessagePresenter(
-            configuration.output, isTerminal: isTerminal, style: terminal?.style, diagnostics: diagnostics)
+            configuration.output, isTerminal: isTerminal, style: terminal?.style, diagnostics: diagnostics, queue: queue)
     }
 
     /// Runs until the process exits.
@@ -64,6 +64,8 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private func start() {
         output.onDrain = { [unowned self] in outputDrained() }
         output.onFailure = { [unowned self] in outputFailed($0) }
+        presenter.onSaveDrain = { [unowned self] in saveDrained() }
+        presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
         signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
         do throws(TransportError) {
             let addresses = try server.listen(on: target, sharesQueue: true)
@@ -72,11 +74,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
             diagnostics.error(error.message, hint: error.hint)
             ExitStatus(error).leave()
         }
-        guard let timeout = configuration.stop.timeout else { return }
-        queue.asyncAfter(deadline: .now() + timeout) { [self] in
-            diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
-            ending.end(server, .timeout)
-        }
+        ending.limit(server, to: configuration.stop.timeout, telling: diagnostics)
     }
 
     // MARK: Clients
@@ -98,7 +96,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
                 $0.opened(request, url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, into: &$1)
             }
         }
-        if isHeldUp { socket.pauseReading(because: .output) }
+        socket.pauseReading(because: pauses)
         broadcast.add(client)
     }
 
@@ -150,24 +148,43 @@ final class ListenSession: ServedClients, @unchecked Sendable {
             try presenter.append(.ended(.binary))
             try presenter.endBatch()
         } catch {
-            diagnostics.error(error.description)
-            ending.end(server, error.exitStatus)
+            saveFailed(error)
         }
+        if presenter.isSaveBlocked { pause(because: .saving) }
+    }
+
+    private func saveDrained() {
+        guard !presenter.isSaveBlocked else { return }
+        resume(because: .saving)
+        doneIfFlushed()
+    }
+
+    private func saveFailed(_ error: FileError) {
+        diagnostics.error(error.description)
+        ending.end(server, error.exitStatus)
+        saveDrained()
+    }
+
+    private func pause(because reason: PauseReasons) {
+        guard pauses.insert(reason).inserted else { return }
+        for client in broadcast.clients { client.socket.pauseReading(because: reason) }
+    }
+
+    private func resume(because reason: PauseReasons) {
+        guard pauses.remove(reason) != nil else { return }
+        for client in broadcast.clients { client.socket.resumeReading(because: reason) }
     }
 
     private static let flushSize = 128 << 10
 
     private func flush() {
         output.flush()
-        guard output.isBlocked, !isHeldUp else { return }
-        isHeldUp = true
-        for client in broadcast.clients { client.socket.pauseReading(because: .output) }
+        if output.isBlocked { pause(because: .output) }
     }
 
     private func outputDrained() {
-        if let whenFlushed { return whenFlushed() }
-        isHeldUp = false
-        for client in broadcast.clients { client.socket.resumeReading(because: .output) }
+        resume(because: .output)
+        doneIfFlushed()
     }
 
     private func outputFailed(_ error: Int32) {
@@ -224,10 +241,13 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     }
 
     private func finishOutput(_ status: ExitStatus) {
-        terminal?.stop()
         output.flush()
-        guard output.isBlocked else { status.leave() }
         whenFlushed = { status.leave() }
+        doneIfFlushed()
+    }
+
+    private func doneIfFlushed() {
+        if !output.isBlocked, !presenter.isSaveBlocked { whenFlushed?() }
     }
 }
 
@@ -243,6 +263,16 @@ final class ServerEnding: @unchecked Sendable {
     init(queue: DispatchQueue, finish: @escaping (ExitStatus) -> Void) {
         self.queue = queue
         self.finish = finish
+    }
+
+    /// Ends the run once it has taken `timeout` seconds.
+    func limit(_ server: ListenServer, to timeout: Double?, telling diagnostics: Diagnostics) {
+        guard let timeout else { return }
+        queue.asyncAfter(deadline: .now() + timeout) { [self] in
+            guard !hasBegun else { return }
+            diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
+            end(server, .timeout)
+        }
     }
 
     /// The first status stands.

@@ -1,3 +1,5 @@
+import Dispatch
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -12,7 +14,8 @@
 /// nothing between. Nothing half-written stays: a message's file has a hidden name (`.000001.bin.part`) until it is whole, and a plain
 /// file is cut back to where the message began. No name comes from the network.
 ///
-/// Not for use on two threads at once. Writes block; the disk is taken to be faster than the network.
+/// Not for use on two threads at once. Writes to files block; the disk is taken to be faster than the network. A pipe or device gets the
+/// payloads at the pace of its reader: see ``stream``.
 final class FileSaver {
     /// A message that is in its file.
     struct Saved: Equatable, CustomStringConvertible {
@@ -25,19 +28,14 @@ final class FileSaver {
     private enum Destination {
         case directory(SaveDirectory)
         case file(AppendedFile)
+        case stream(SavedStream)
     }
 
     /// What goes where; `byteCount` is of the message so far.
     private enum Message {
         case part(SaveDirectory.Part, in: SaveDirectory)
         case appended(AppendedFile, start: Int)
-
-        var target: (descriptor: Int32, path: String) {
-            switch self {
-            case .part(let part, let directory): (part.descriptor, directory.path(of: part.name))
-            case .appended(let file, _): (file.descriptor, file.path)
-            }
-        }
+        case streamed(SavedStream)
     }
 
     private let destination: Destination
@@ -46,18 +44,26 @@ final class FileSaver {
 
     /// A path that is a directory, or ends in `/` and can be made one, gets a file for each message; its parent must exist.
     ///
+    /// - Parameter queue: where this is used, for what a pipe or device has to report later.
     /// - Throws: what would keep a message from being saved, as far as that can be known before there is one.
-    init(_ path: String) throws(FileError) {
+    init(_ path: String, queue: DispatchQueue = DispatchQueue(label: "wsline.saver")) throws(FileError) {
         // A file that meets its limit (`ulimit -f`) is an error of `write`, and not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
         if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
             destination = .directory(try SaveDirectory(path))
+        } else if AppendedFile.isDevice(path) {
+            destination = .stream(try SavedStream(path, queue: queue))
         } else {
             destination = .file(try AppendedFile(path))
         }
     }
 
     deinit { abandon() }
+
+    /// The pipe or device that is saved to, if it is one: where it is blocked nothing more should come.
+    var stream: SavedStream? {
+        if case .stream(let stream) = destination { stream } else { nil }
+    }
 
     /// Begins a message. One that is under way is abandoned.
     func begin() throws(FileError) {
@@ -66,13 +72,23 @@ final class FileSaver {
         switch destination {
         case .directory(let directory): message = .part(try directory.createPart(), in: directory)
         case .file(let file): message = .appended(file, start: file.length)
+        case .stream(let stream): message = .streamed(stream)
         }
     }
 
     /// Adds to the message begun. After an error the message is abandoned.
     func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-        guard let message else { preconditionFailure("write(_:) without begin()") }
-        let (descriptor, path) = message.target
+        switch message {
+        case .part(let part, let directory): try write(bytes, to: part.descriptor, directory.path(of: part.name))
+        case .appended(let file, _): try write(bytes, to: file.descriptor, file.path)
+        case .streamed(let stream):
+            try stream.write(bytes)
+            byteCount += bytes.count
+        case nil: preconditionFailure("write(_:) without begin()")
+        }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws(FileError) {
         var rest = bytes
         while let base = rest.baseAddress, rest.count > 0 {
             // Darwin takes INT_MAX bytes a call at most.
@@ -96,6 +112,7 @@ final class FileSaver {
         case .part(let part, let directory):
             return Saved(path: directory.path(of: try directory.publish(part)), byteCount: byteCount)
         case .appended(let file, _): return Saved(path: file.path, byteCount: byteCount)
+        case .streamed(let stream): return Saved(path: stream.path, byteCount: byteCount)
         }
     }
 
@@ -103,7 +120,8 @@ final class FileSaver {
     ///
     /// - Throws: at the first that can't be saved; those before it are.
     func save(_ bytes: UnsafeRawBufferPointer, _ counts: [Int], told: (Saved) -> Void) throws(FileError) {
-        guard case .file(let file) = destination else {
+        switch destination {
+        case .directory:
             var start = 0
             for count in counts {
                 try begin()
@@ -111,12 +129,16 @@ final class FileSaver {
                 told(try finish())
                 start += count
             }
-            return
+        case .file(let file):
+            abandon()
+            let (whole, error) = file.append(bytes, counts)
+            for count in counts.prefix(whole) { told(Saved(path: file.path, byteCount: count)) }
+            if let error { throw error }
+        case .stream(let stream):
+            abandon()
+            try stream.write(bytes)
+            for count in counts { told(Saved(path: stream.path, byteCount: count)) }
         }
-        abandon()
-        let (whole, error) = file.append(bytes, counts)
-        for count in counts.prefix(whole) { told(Saved(path: file.path, byteCount: count)) }
-        if let error { throw error }
     }
 
     /// Drops the message under way, if there is one, and what is in its file of it.
@@ -124,16 +146,23 @@ final class FileSaver {
         switch message {
         case .part(let part, let directory): directory.discard(part)
         case .appended(let file, let start): file.cutBack(to: start, written: byteCount)
-        case nil: break
+        // What has gone into a pipe stays there.
+        case .streamed, nil: break
         }
         message = nil
     }
 }
 
-/// A file that grows at its end; or a device or pipe, which has no length.
+/// A file that grows at its end.
 private final class AppendedFile {
     let path: String
     let descriptor: Int32
+
+    /// Whether there is something at `path` that is no file: a pipe, a terminal or another device.
+    static func isDevice(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+    }
 
     init(_ path: String) throws(FileError) {
         self.path = path
@@ -170,7 +199,7 @@ private final class AppendedFile {
         return (counts.count, nil)
     }
 
-    /// Takes the last `written` bytes off again, unless somebody else has written behind them. A pipe has them for good.
+    /// Takes the last `written` bytes off again, unless somebody else has written behind them.
     func cutBack(to start: Int, written: Int) {
         guard written > 0, length == start + written else { return }
         while ftruncate(descriptor, off_t(start)) != 0, errno == EINTR {}

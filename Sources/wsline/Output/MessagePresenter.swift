@@ -1,3 +1,4 @@
+import Dispatch
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
@@ -15,6 +16,13 @@ struct MessagePresenter {
     private let isPlain: Bool
     private var events: JSONEvents?
     private var saving: SaveQueue?
+    /// What was saved to before, and has not been written yet.
+    private var formerSaving: [SaveQueue] = []
+    private let queue: DispatchQueue
+    /// What was to be saved has found room, after ``isSaveBlocked``.
+    var onSaveDrain: (() -> Void)? { didSet { saving?.onDrain = onSaveDrain } }
+    /// What waited to be saved can't be.
+    var onSaveFailure: ((FileError) -> Void)? { didSet { saving?.onFailure = onSaveFailure } }
     private var scratch: [UInt8] = []
     /// Whose events these are; only while listening.
     var client: Int?
@@ -22,11 +30,13 @@ struct MessagePresenter {
     /// - Parameters:
     ///   - isTerminal: whether the output is a terminal, whose escapes are filtered.
     ///   - style: how a conversation marks what comes in; nil for payloads alone.
+    ///   - queue: where this is used.
     init(
-        _ options: OutputOptions, isTerminal: Bool, style: Style? = nil, diagnostics: Diagnostics
+        _ options: OutputOptions, isTerminal: Bool, style: Style? = nil, diagnostics: Diagnostics, queue: DispatchQueue
     ) throws(FileError) {
         self.options = options
         self.diagnostics = diagnostics
+        self.queue = queue
         binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
         filters = isTerminal && !options.allowEscapes
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
@@ -43,9 +53,16 @@ struct MessagePresenter {
     mutating func save(to path: String?) throws(FileError) {
         abandonPart()
         try endBatch()
+        if let saving, saving.isBlocked { formerSaving.append(saving) }
         saving = nil
-        if let path { saving = SaveQueue(try FileSaver(path)) { [diagnostics] saved in diagnostics.notice("\(saved)") } }
+        guard let path else { return }
+        saving = SaveQueue(try FileSaver(path, queue: queue)) { [diagnostics] saved in diagnostics.notice("\(saved)") }
+        saving?.onDrain = onSaveDrain
+        saving?.onFailure = onSaveFailure
     }
+
+    /// Whether a pipe or device that is saved to takes no more for now: nothing more should come until ``onSaveDrain``.
+    var isSaveBlocked: Bool { saving?.isBlocked == true || formerSaving.contains(where: \.isBlocked) }
 
     // MARK: Messages
 
@@ -112,7 +129,10 @@ struct MessagePresenter {
     }
 
     /// No more comes for now: what was gathered for files is written.
-    func endBatch() throws(FileError) { try saving?.flush() }
+    mutating func endBatch() throws(FileError) {
+        if !formerSaving.isEmpty { formerSaving.removeAll { !$0.isBlocked } }
+        try saving?.flush()
+    }
 
     /// The connection ended within a message: no half of it stays.
     func abandonPart() { saving?.abandon() }

@@ -11,13 +11,36 @@ final class SaveQueue {
     private var ends: [Int] = []
     /// Whether the first bytes in the buffer belong to a message whose beginning the saver has.
     private var hasBegun = false
+    /// Messages that are waiting for a pipe's reader, at least in part.
+    private var untold: [FileSaver.Saved] = []
+
+    /// What was gathered has found room, after ``isBlocked``.
+    var onDrain: (() -> Void)?
+    /// Why what waited for room could not be written.
+    var onFailure: ((FileError) -> Void)?
 
     init(_ saver: FileSaver, told: @escaping (FileSaver.Saved) -> Void) {
         self.saver = saver
         self.told = told
+        saver.stream?.onDrain = { [unowned self] in drained() }
+        saver.stream?.onFailure = { [unowned self] in onFailure?($0) }
     }
 
     deinit { buffer.deallocate() }
+
+    /// Whether a pipe or device takes no more for now, so that nothing more should come.
+    var isBlocked: Bool { saver.stream?.isBlocked ?? false }
+
+    private func tell(_ saved: FileSaver.Saved) {
+        if isBlocked { untold.append(saved) } else { told(saved) }
+    }
+
+    private func drained() {
+        let saved = untold
+        untold = []
+        saved.forEach(told)
+        onDrain?()
+    }
 
     /// Adds to the message under way, which begins with its first bytes.
     func append(_ part: UnsafeRawBufferPointer) throws(FileError) {
@@ -56,18 +79,17 @@ final class SaveQueue {
         var start = 0
         if hadBegun, let end = whole.popFirst() {
             try saver.write(bytes(0..<end))
-            told(try saver.finish())
+            tell(try saver.finish())
             start = end
         }
         if let end = whole.last {
-            try saver.save(bytes(start..<end), zip([start] + whole, whole).map { $1 - $0 }, told: told)
+            try saver.save(bytes(start..<end), zip([start] + whole, whole).map { $1 - $0 }, told: tell)
             start = end
         }
         if all, start < count {
-            hasBegun = hadBegun && ends.isEmpty
-            if !hasBegun { try saver.begin() }
-            hasBegun = true
+            if !(hadBegun && ends.isEmpty) { try saver.begin() }
             try saver.write(bytes(start..<count))
+            hasBegun = true
         } else if start < count {
             buffer.copyMemory(from: bytes(start..<count))
             self.count = count - start
