@@ -36,8 +36,7 @@ extension ProgramTests {
             let program = try start(["--echo", "--no-deflate", server.url], output: .file(output.path), errors: .unread)
             output.read { _ in usleep(1000) }
             try program.settle()
-            let peak = try #require(program.peakMemory)
-            #expect(peak < Self.bound, "\(peak >> 10) KiB")
+            expectPeakMemory(program.peakMemory, below: Self.bound)
             program.send(signal: SIGTERM)
             #expect(try finish(program).status == 143)
         }
