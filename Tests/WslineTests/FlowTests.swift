@@ -280,7 +280,8 @@ extension ProgramTests {
                 try terminal.wait { $0.everything.contains("Connected (press CTRL+C to quit)") }
             } else {
                 terminal = try PseudoTerminal.wsline(["-l", "127.0.0.1:0"], connects: false)
-                try terminal.wait { $0.rows.contains(">") }
+                // The editor's thread draws the prompt, another one says where it listens.
+                try terminal.wait { $0.rows.contains(">") && $0.everything.contains { $0.contains("Listening") } }
                 let row = try #require(terminal.screen.everything.first { $0.contains("Listening") })
                 let port = try #require(row.firstMatch(of: /:([0-9]+)/).flatMap { UInt16($0.1) })
                 client = try RawClient(port: port)
