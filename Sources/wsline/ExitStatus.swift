@@ -60,7 +60,7 @@ extension ExitStatus {
         case .openingTimedOut, .breach(.keepAliveTimeout): self = .timeout
         case .refused(let refusal): self = refusal.isFromTLSServer ? .tls : .handshake
         // A limit of ours is no fault of the peer's.
-        case .breach(.messageTooBig): self = .failure
+        case .breach(.messageTooBig), .breach(.outOfMemory): self = .failure
         case .breach: self = .protocolBreach
         case .lost: self = .lost
         }

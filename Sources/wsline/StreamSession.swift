@@ -100,7 +100,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !goal.isReached else { return }
-        guard saves({ () throws(FileError) in try presenter.append(part) }) else { return }
+        guard saves({ () throws(FileError) in try presenter.append(part, to: &output.buffer) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -129,7 +129,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func batchEnded() {
         noteArrivals()
-        _ = saves { () throws(FileError) in try presenter.endBatch() }
+        _ = saves { () throws(FileError) in try presenter.endBatch(into: &output.buffer) }
         flush()
     }
 
@@ -265,7 +265,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             session.finish(nil)
         }
         commands.save = { [unowned self] (path) throws(FileError) in
-            try presenter.save(to: path)
+            try presenter.save(to: path, reporting: &output.buffer)
             session.socket?.stream(.binary, presenter.streamsBinary)
         }
     }

@@ -75,7 +75,6 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     /// Runs until the process exits. On the main thread.
     func run() -> Never {
-        Self.leaveSignalsToDispatch()
         queue.sync {
             presenter.onSaveDrain = { [unowned self] in saveDrained() }
             presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
@@ -94,14 +93,6 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
             console.error("\(error)")
             ExitStatus.localIO.leave()
         }
-    }
-
-    /// A signal that is ignored and not blocked is dropped by the kernel before Dispatch can see it; its own threads block all of them.
-    private static func leaveSignalsToDispatch() {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, signal) }
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
     private func makeEditor() throws -> LineEditor {
@@ -184,7 +175,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !goal.isReached else { return }
-        guard saves({ () throws(FileError) in try presenter.append(part) }) else { return }
+        guard saves({ () throws(FileError) in try presenter.append(part, to: &pending) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -208,7 +199,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     }
 
     func batchEnded() {
-        _ = saves { () throws(FileError) in try presenter.endBatch() }
+        _ = saves { () throws(FileError) in try presenter.endBatch(into: &pending) }
         flush()
     }
 
@@ -246,6 +237,8 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     private func flush() {
         guard !pending.isEmpty else { return }
+        // The printer copies it, and takes it apart.
+        Memory.require(pending.count * 3)
         if !printer.enqueue(pending) { session.socket?.pauseReading(because: .output) }
         pending.removeAll(keepingCapacity: pending.capacity <= 4 * Self.flushSize)
     }
@@ -291,7 +284,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         commands.failed = { [console] in console.error($0) }
         commands.quit = { [unowned self] in if !session.isEnding { quit() } }
         commands.save = { [unowned self] (path: String?) throws(FileError) in
-            try presenter.save(to: path)
+            try presenter.save(to: path, reporting: &pending)
             session.socket?.stream(.binary, presenter.streamsBinary)
         }
         return commands

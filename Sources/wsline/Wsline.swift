@@ -14,6 +14,7 @@ import WebSocketTransport
 enum Wsline {
     static func main() {
         openStandardDescriptors()
+        Memory.onFailure.withLock { $0 = { Self.leaveWithoutMemory($0) } }
         do throws(UsageFailure) {
             switch try parseCommandLine(Array(CommandLine.arguments.dropFirst()), environment: environmentVariables) {
             case .text(let text): Diagnostics.write(Array(text.utf8), to: STDOUT_FILENO)
@@ -46,6 +47,13 @@ enum Wsline {
             diagnostics.error(error.message)
             error.status.leave()
         }
+        do throws(Resources) {
+            try Resources.check()
+        } catch {
+            diagnostics.error(error.description)
+            ExitStatus.failure.leave()
+        }
+        SignalWatcher.holdSignals()
         do throws(FileError) {
             switch configuration.mode {
             case .connect(let url): try runClient(configuration, url, diagnostics)
@@ -58,6 +66,12 @@ enum Wsline {
             diagnostics.error(error.description)
             error.exitStatus.leave()
         }
+    }
+
+    private static func leaveWithoutMemory(_ byteCount: Int) -> Never {
+        TerminalModes.restore()
+        Diagnostics().error("out of memory: \(byteCount) bytes can't be had")
+        ExitStatus.failure.leave()
     }
 
     private static func runClient(_ configuration: Configuration, _ url: WebSocketURL, _ diagnostics: Diagnostics) throws(FileError)

@@ -45,7 +45,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         terminal = isTerminal && isatty(STDIN_FILENO) == 1 ? ListenTerminal(configuration, diagnostics: diagnostics, queue: queue) : nil
         output = terminal ?? OutputDescriptor(STDOUT_FILENO, queue: queue)
         presenter = try MessagePresenter(
-            configuration.output, isTerminal: isTerminal, style: terminal?.style, diagnostics: diagnostics, queue: queue)
+            configuration.output, isTerminal: isTerminal, style: terminal?.style, sharing: true, diagnostics: diagnostics, queue: queue)
     }
 
     /// Runs until the process exits.
@@ -68,7 +68,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
         signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
         do throws(TransportError) {
-            let addresses = try server.listen(on: target, sharesQueue: true)
+            let addresses = try server.listen(on: target)
             url = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
         } catch {
             diagnostics.error(error.message, hint: error.hint)
@@ -83,9 +83,11 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         let socket = client.socket
         // The socket drops its handlers, and with them the client, at its end.
         socket.onMessage = { [unowned self] kind, payload in received(client, kind, payload) }
+        socket.stream(.binary, presenter.streamsBinary)
+        socket.onPart = { [unowned self] part in received(client, part) }
         socket.onPing = { [unowned self] payload in present(client) { $0.ping(payload, into: &$1) } }
         socket.onPong = { [unowned self] payload, roundTrip in present(client) { $0.pong(payload, roundTrip: roundTrip, into: &$1) } }
-        socket.onBatchEnd = { [unowned self] in flush() }
+        socket.onBatchEnd = { [unowned self] in batchEnded(client) }
         socket.onDrain = { [unowned self] in broadcast.drained(client) }
     }
 
@@ -103,7 +105,10 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     func failed(_ client: ServedClient, _ error: WebSocketError) { present(client) { $0.failed(error, into: &$1) } }
 
     func closed(_ client: ServedClient, _ closure: Closure) {
-        present(client) { $0.closed(closure, into: &$1) }
+        present(client) {
+            $0.abandonPart()
+            $0.closed(closure, into: &$1)
+        }
         flush()
         broadcast.remove(client)
         if broadcast.isEmpty { input.suspend() }
@@ -125,11 +130,27 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private func received(_ client: ServedClient, _ kind: MessageKind, _ payload: RawSpan) {
         guard !ending.hasBegun else { return }
         presenter.client = client.number
-        if kind == .binary, presenter.streamsBinary {
-            save(payload)
+        if kind == .binary, presenter.savesBinary {
+            save { (presenter, output) throws(FileError) in
+                try payload.withUnsafeBytes { (bytes) throws(FileError) in try presenter.append(.bytes(kind, bytes), to: &output) }
+                try presenter.append(.ended(kind), to: &output)
+            }
         } else {
             payload.withUnsafeBytes { presenter.append(kind, $0, to: &output.buffer) }
         }
+        messageEnded(kind, payload)
+    }
+
+    private func received(_ client: ServedClient, _ part: MessagePart) {
+        guard !ending.hasBegun else { return }
+        save { (presenter, output) throws(FileError) in
+            presenter.client = client.number
+            try presenter.append(part, to: &output)
+        }
+        if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
+    }
+
+    private func messageEnded(_ kind: MessageKind, _ payload: RawSpan) {
         switch goal.takes(kind, payload) {
         case .goesOn: break
         case .reached: ending.end(server, .success)
@@ -140,13 +161,18 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         if output.buffer.count > Self.flushSize { flush() }
     }
 
-    /// Messages of several clients can't be streamed to the files at once, so each comes whole.
-    private func save(_ payload: RawSpan) {
+    private func batchEnded(_ client: ServedClient) {
+        save { (presenter, output) throws(FileError) in
+            presenter.client = client.number
+            try presenter.endBatch(into: &output)
+        }
+        flush()
+    }
+
+    /// Does what this machine's files may refuse, which ends the run.
+    private func save(_ body: (inout MessagePresenter, inout [UInt8]) throws(FileError) -> Void) {
         do throws(FileError) {
-            try presenter.append(.began(.binary))
-            try payload.withUnsafeBytes { (bytes) throws(FileError) in try presenter.append(.bytes(.binary, bytes)) }
-            try presenter.append(.ended(.binary))
-            try presenter.endBatch()
+            try body(&presenter, &output.buffer)
         } catch {
             saveFailed(error)
         }

@@ -25,45 +25,28 @@ final class FileSaver {
         var description: String { "saved \(byteCount) \(byteCount == 1 ? "byte" : "bytes") to \(path)" }
     }
 
-    private enum Destination {
-        case directory(SaveDirectory)
-        case file(AppendedFile)
-        case stream(SavedStream)
-    }
-
     /// What goes where; `byteCount` is of the message so far.
     private enum Message {
         case part(SaveDirectory.Part, in: SaveDirectory)
         case appended(AppendedFile, start: Int)
         case streamed(SavedStream)
+        /// In a file of its own, until it's whole and is appended.
+        case spooled(Int32, for: AppendedFile)
     }
 
-    private let destination: Destination
+    private let destination: SaveDestination
+    private let spools: Bool
     private var message: Message?
     private var byteCount = 0
 
-    /// A path that is a directory, or ends in `/` and can be made one, gets a file for each message; its parent must exist.
-    ///
-    /// - Parameter queue: where this is used, for what a pipe or device has to report later.
-    /// - Throws: what would keep a message from being saved, as far as that can be known before there is one.
-    init(_ path: String, queue: DispatchQueue = DispatchQueue(label: "wsline.saver")) throws(FileError) {
-        // A file that meets its limit (`ulimit -f`) is an error of `write`, and not the end of the process.
-        signal(SIGXFSZ, SIG_IGN)
-        if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
-            destination = .directory(try SaveDirectory(path))
-        } else if AppendedFile.isDevice(path) {
-            destination = .stream(try SavedStream(path, queue: queue))
-        } else {
-            destination = .file(try AppendedFile(path))
-        }
+    /// - Parameter spools: whether a message on its way to a plain file is kept apart until it is whole, as others may be under way to the same
+    ///   file, each for as long as its sender likes.
+    init(_ destination: SaveDestination, spools: Bool = false) {
+        self.destination = destination
+        self.spools = spools
     }
 
     deinit { abandon() }
-
-    /// The pipe or device that is saved to, if it is one: where it is blocked nothing more should come.
-    var stream: SavedStream? {
-        if case .stream(let stream) = destination { stream } else { nil }
-    }
 
     /// Begins a message. One that is under way is abandoned.
     func begin() throws(FileError) {
@@ -71,6 +54,7 @@ final class FileSaver {
         byteCount = 0
         switch destination {
         case .directory(let directory): message = .part(try directory.createPart(), in: directory)
+        case .file(let file) where spools: message = .spooled(try file.makeSpool(), for: file)
         case .file(let file): message = .appended(file, start: file.length)
         case .stream(let stream): message = .streamed(stream)
         }
@@ -81,6 +65,7 @@ final class FileSaver {
         switch message {
         case .part(let part, let directory): try write(bytes, to: part.descriptor, directory.path(of: part.name))
         case .appended(let file, _): try write(bytes, to: file.descriptor, file.path)
+        case .spooled(let descriptor, let file): try write(bytes, to: descriptor, file.path)
         case .streamed(let stream):
             try stream.write(bytes)
             byteCount += bytes.count
@@ -113,6 +98,10 @@ final class FileSaver {
             return Saved(path: directory.path(of: try directory.publish(part)), byteCount: byteCount)
         case .appended(let file, _): return Saved(path: file.path, byteCount: byteCount)
         case .streamed(let stream): return Saved(path: stream.path, byteCount: byteCount)
+        case .spooled(let descriptor, let file):
+            defer { close(descriptor) }
+            try file.append(contentsOf: descriptor, byteCount)
+            return Saved(path: file.path, byteCount: byteCount)
         }
     }
 
@@ -148,13 +137,40 @@ final class FileSaver {
         case .appended(let file, let start): file.cutBack(to: start, written: byteCount)
         // What has gone into a pipe stays there.
         case .streamed, nil: break
+        case .spooled(let descriptor, _): close(descriptor)
         }
         message = nil
     }
 }
 
+/// Where messages are saved to; savers for several senders share one.
+enum SaveDestination {
+    case directory(SaveDirectory)
+    case file(AppendedFile)
+    case stream(SavedStream)
+
+    /// A path that is a directory, or ends in `/` and can be made one, gets a file for each message; its parent must exist.
+    ///
+    /// - Parameter queue: where this is used, for what a pipe or device has to report later.
+    /// - Throws: what would keep a message from being saved, as far as that can be known before there is one.
+    init(_ path: String, queue: DispatchQueue = DispatchQueue(label: "wsline.saver")) throws(FileError) {
+        // A file that meets its limit (`ulimit -f`) is an error of `write`, and not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
+        if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
+            self = .directory(try SaveDirectory(path))
+        } else if AppendedFile.isDevice(path) {
+            self = .stream(try SavedStream(path, queue: queue))
+        } else {
+            self = .file(try AppendedFile(path))
+        }
+    }
+
+    /// The pipe or device that is saved to, if it is one: where it is blocked nothing more should come.
+    var stream: SavedStream? { if case .stream(let stream) = self { stream } else { nil } }
+}
+
 /// A file that grows at its end.
-private final class AppendedFile {
+final class AppendedFile {
     let path: String
     let descriptor: Int32
 
@@ -199,6 +215,37 @@ private final class AppendedFile {
         return (counts.count, nil)
     }
 
+    /// Copies the `byteCount` bytes of another file to the end; all of them, or none.
+    func append(contentsOf spool: Int32, _ byteCount: Int) throws(FileError) {
+        let start = length
+        var copied = 0
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+        defer { piece.deallocate() }
+        while copied < byteCount {
+            let count = pread(spool, piece.baseAddress, min(piece.count, byteCount - copied), off_t(copied))
+            if count < 0, errno == EINTR { continue }
+            // Nobody else has the file, so it can't be shorter than what was written.
+            var error = count > 0 ? nil : FileError(.writeTo, path)
+            if count > 0 { error = append(UnsafeRawBufferPointer(rebasing: piece[..<count]), [count]).error }
+            if let error {
+                cutBack(to: start, written: copied)
+                throw error
+            }
+            copied += count
+        }
+    }
+
+    /// A new file with no name, on the same disk, for a message that isn't whole.
+    func makeSpool() throws(FileError) -> Int32 {
+        let directory = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
+        var name = Array("\(directory).wsline-XXXXXX".utf8CString)
+        let spool = mkstemp(&name)
+        guard spool >= 0 else { throw FileError(.create, "\(directory).wsline-XXXXXX") }
+        unlink(name)
+        _ = fcntl(spool, F_SETFD, FD_CLOEXEC)
+        return spool
+    }
+
     /// Takes the last `written` bytes off again, unless somebody else has written behind them.
     func cutBack(to start: Int, written: Int) {
         guard written > 0, length == start + written else { return }
@@ -207,7 +254,7 @@ private final class AppendedFile {
 }
 
 /// A directory of numbered files.
-private final class SaveDirectory {
+final class SaveDirectory {
     /// A file that has only its hidden name as yet.
     struct Part {
         let number: Int

@@ -7,8 +7,12 @@ final class SavedStream {
     let path: String
     /// Why what waited could not be written. An error that ``write(_:)`` throws isn't reported here.
     var onFailure: ((FileError) -> Void)?
+    /// All that waited is written.
+    var onDrain: (() -> Void)?
     private let output: OutputDescriptor
     private var isWriting = false
+    /// What is to be done then, before ``onDrain``.
+    private var afterDrain: [() -> Void] = []
 
     init(_ path: String, queue: DispatchQueue) throws(FileError) {
         self.path = path
@@ -16,14 +20,21 @@ final class SavedStream {
         output.onFailure = { [unowned self] in
             if !isWriting { onFailure?(FileError(.writeTo, path, code: $0)) }
         }
+        output.onDrain = { [unowned self] in drained() }
     }
 
     var isBlocked: Bool { output.isBlocked }
 
-    /// All that waited is written.
-    var onDrain: (() -> Void)? {
-        get { output.onDrain }
-        set { output.onDrain = newValue }
+    /// Does `body` once all that was written so far has found its way.
+    func whenWritten(_ body: @escaping () -> Void) {
+        if isBlocked { afterDrain.append(body) } else { body() }
+    }
+
+    private func drained() {
+        let bodies = afterDrain
+        afterDrain = []
+        for body in bodies { body() }
+        onDrain?()
     }
 
     /// Writes `bytes`, as far as the reader takes them, and keeps the rest.
