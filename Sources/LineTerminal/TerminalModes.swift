@@ -44,8 +44,11 @@ public enum TerminalModes {
         guard descriptor >= 0 else { return }
         state.pointee.descriptor = -1
         guard tcgetpgrp(descriptor) == getpgrp() else { return }
-        if state.pointee.bracketedPaste { _ = systemWrite(descriptor, pasteOff.baseAddress, pasteOff.count) }
-        while tcsetattr(descriptor, TCSADRAIN, &state.pointee.found) != 0 && errno == EINTR {}
+        // A terminal that takes nothing more, of a connection that hangs for example, must not keep us.
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        let isReady = poll(&entry, 1, 100) == 1
+        if isReady, state.pointee.bracketedPaste { _ = systemWrite(descriptor, pasteOff.baseAddress, pasteOff.count) }
+        while tcsetattr(descriptor, isReady ? TCSADRAIN : TCSANOW, &state.pointee.found) != 0 && errno == EINTR {}
     }
 
     /// What is to be changed in the modes that are found.

@@ -17,10 +17,14 @@ extension Connection {
     /// Room for the next read, until the next call. A long message that is held whole is read into its own memory at once.
     public mutating func inputBuffer() -> UnsafeMutableRawBufferPointer {
         forgetPayload()
-        readsDirectly = directRemaining != nil
+        readsDirectly = false
         if let remaining = directRemaining {
             let wanted = Int(min(remaining, UInt64(max(assembler.held.count, configuration.inputBufferSize))))
-            return UnsafeMutableRawBufferPointer(rebasing: assembler.held.spare(atLeast: wanted).prefix(Int(clamping: remaining)))
+            // Where there is no memory for it, the bytes come the long way, and fail the connection.
+            if let space = try? assembler.room(atLeast: wanted) {
+                readsDirectly = true
+                return UnsafeMutableRawBufferPointer(rebasing: space.prefix(Int(clamping: remaining)))
+            }
         }
         let space = input.spare(atLeast: max(configuration.inputBufferSize - input.count, 1))
         return UnsafeMutableRawBufferPointer(rebasing: space.prefix(configuration.inputBufferSize))
@@ -29,6 +33,7 @@ extension Connection {
     private mutating func forgetPayload() {
         payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
         batch.removeAll()
+        assembler.forget()
     }
 
     /// Takes in `byteCount` bytes that were read into the last `inputBuffer()`.
@@ -225,7 +230,7 @@ extension Connection {
         if assembler.isStreamed {
             payloadRegion = chunk
         } else {
-            assembler.held.append(chunk)
+            try assembler.append(chunk)
         }
         input.consume(ready)
         return assembler.isStreamed ? assembler.kind.map { .messagePart($0) } : nil
@@ -270,7 +275,7 @@ extension Connection {
             // One byte past the limit is room enough to see it broken; a bomb costs no more.
             let allowed = assembler.limit - assembler.size
             let room = Int(min(allowed == .max ? allowed : allowed + 1, UInt64(Self.inflatePiece)))
-            let space = assembler.isStreamed ? inflated.spare(atLeast: room) : assembler.held.spare(atLeast: room)
+            let space = assembler.isStreamed ? inflated.spare(atLeast: room) : try assembler.room(atLeast: room)
             let piece = UnsafeMutableRawBufferPointer(rebasing: space.prefix(room))
             guard let step = try inflater?.inflate(rest, into: piece) else { throw .reservedBits(FrameHeader.reserved1) }
             consumed += step.consumed
@@ -281,7 +286,7 @@ extension Connection {
                 payloadRegion = produced
                 if !produced.isEmpty { return (consumed, assembler.kind.map { .messagePart($0) }) }
             } else {
-                assembler.held.commit(step.produced)
+                assembler.commit(step.produced)
             }
             if step.consumed == 0, step.produced == 0 {
                 guard rest.isEmpty else { throw .invalidCompressedData("the data leads nowhere") }

@@ -2,6 +2,8 @@ extension Connection {
     /// Sends a whole message. The bytes of a text are the caller's to have checked as UTF-8: `String` is, and a reader of input
     /// that names line and byte of an error has done it.
     ///
+    /// Where there is no memory for it to wait in, the connection is failed (`failure`), and the message is not sent.
+    ///
     /// - Throws: `notOpen`, or `messageUnfinished` while another is being sent in fragments.
     public mutating func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(UsageError) {
         try requireOpen()
@@ -9,9 +11,11 @@ extension Connection {
         if let compression, payload.count >= compression.threshold, deflater != nil {
             scratch.removeAll()
             try deflater?.deflate(payload, isFinal: true, to: &scratch)
+            if !makesRoom(for: scratch.count) { return }
             appendFrame(Opcode(kind), UnsafeRawBufferPointer(scratch.bytes), reserved: FrameHeader.reserved1, plain: payload)
-            scratch.removeAll(keepingCapacityUpTo: Self.keptCapacity)
+            scratch.removeAll(keepingCapacityUpTo: keptCapacity)
         } else {
+            if !makesRoom(for: payload.count) { return }
             appendFrame(Opcode(kind), payload)
         }
         statistics.messagesSent &+= 1
@@ -27,6 +31,7 @@ extension Connection {
         try requireOpen()
         guard sending == nil else { throw .messageUnfinished }
         let payloadBytes = messages.reduce(0) { $0 &+ $1.bytes.count }
+        if !makesRoom(for: payloadBytes) { return }
         let room = outbox.spare(atLeast: payloadBytes + messages.count * FrameHeader.maximumSize)
         guard let base = room.baseAddress else { return }
         var position = 0
@@ -51,10 +56,12 @@ extension Connection {
         if compressed {
             scratch.removeAll()
             try deflater?.deflate(payload, isFinal: isFinal, to: &scratch)
+            if !makesRoom(for: scratch.count) { return }
             let reserved = isFirst ? FrameHeader.reserved1 : 0
             appendFrame(opcode, UnsafeRawBufferPointer(scratch.bytes), isFinal: isFinal, reserved: reserved, plain: payload)
-            scratch.removeAll(keepingCapacityUpTo: Self.keptCapacity)
+            scratch.removeAll(keepingCapacityUpTo: keptCapacity)
         } else {
+            if !makesRoom(for: payload.count) { return }
             appendFrame(opcode, payload, isFinal: isFinal)
         }
         sending = isFinal ? nil : (kind, compressed, false)
@@ -82,6 +89,20 @@ extension Connection {
         guard payload.count <= FrameHeader.maximumControlPayload else { throw .controlPayloadTooLong(bytes: payload.count) }
         payload.withUnsafeBytes { appendFrame(.pong, $0) }
     }
+
+    /// Whether there is memory for so much more output, which for little there always is; else the connection is failed.
+    private mutating func makesRoom(for byteCount: Int) -> Bool {
+        guard byteCount >= Self.smallOutput else { return true }
+        do {
+            try outbox.reserve(byteCount + FrameHeader.maximumSize)
+            return true
+        } catch {
+            fail(error)
+            return false
+        }
+    }
+
+    private static let smallOutput = 64 << 10
 
     private func requireOpen() throws(UsageError) {
         guard phase == .open else { throw .notOpen(readyState) }

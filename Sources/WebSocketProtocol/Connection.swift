@@ -21,6 +21,9 @@ public struct Connection: ~Copyable {
         public var maxMessageSize: UInt64 = 64 << 20
         /// The most bytes of a message that is handed on in parts.
         public var maxStreamedMessageSize: UInt64 = .max
+        /// What this connection's messages may take of memory, together with those of all others that have the same budget; a connection
+        /// that would take more fails with 1013.
+        public var memory = MemoryBudget(limit: 512 << 20)
         /// How long the peer may take to answer a Close, counted from when the Close has left; nanoseconds. The end of the stream is
         /// awaited for as long, but for a second at most.
         public var closeTimeout: Instant = 5_000_000_000
@@ -96,7 +99,7 @@ public struct Connection: ~Copyable {
     var opening: Opening
 
     var input = ByteBuffer()
-    var outbox = ByteBuffer()
+    var outbox: ByteBuffer
     /// A message being compressed.
     var scratch = ByteBuffer()
     /// A part of a streamed message, inflated.
@@ -106,7 +109,7 @@ public struct Connection: ~Copyable {
     var decoding = Decoding.header
     /// Whether the last `inputBuffer()` was memory of the message under way.
     var readsDirectly = false
-    var assembler = MessageAssembler()
+    var assembler: MessageAssembler
     var inflater: Inflater?
     var deflater: Deflater?
     var compression: CompressionSettings?
@@ -156,7 +159,12 @@ public struct Connection: ~Copyable {
         self.configuration = configuration
         masks = MaskSource(random)
         decoder = FrameDecoder(role: role)
+        outbox = ByteBuffer(budget: configuration.memory)
+        assembler = MessageAssembler(budget: configuration.memory, keptCapacity: role == .client ? 4 << 20 : MemoryBudget.free)
     }
+
+    /// The memory for output that is kept while there is none; bytes. A client has one connection, a server many.
+    var keptCapacity: Int { role == .client ? 2 << 20 : MemoryBudget.free }
 
     /// The handshake is through: frames follow.
     mutating func open(compression: CompressionSettings?) {
@@ -222,15 +230,13 @@ public struct Connection: ~Copyable {
             restartCloseTimeout()
         }
         if outbox.isEmpty {
-            outbox.removeAll(keepingCapacityUpTo: Self.keptCapacity)
+            outbox.removeAll(keepingCapacityUpTo: keptCapacity)
             if let pong = keepAlive.postponedPong {
                 keepAlive.postponedPong = nil
                 pong.withUnsafeBytes { appendFrame(.pong, $0) }
             }
         }
     }
-
-    static let keptCapacity = 2 << 20
 }
 
 /// A Close frame's content; no code where the frame was empty (RFC 6455, section 5.5.1).

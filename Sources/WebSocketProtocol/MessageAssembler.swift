@@ -9,9 +9,16 @@ struct MessageAssembler: ~Copyable {
     private(set) var limit: UInt64 = 0
     private var validator = UTF8Validator()
     /// The bytes of a message that isn't streamed.
-    var held = ByteBuffer()
+    private(set) var held: ByteBuffer
+    /// The memory that is kept from one message to the next; bytes.
+    private let keptCapacity: Int
     /// Bytes that were read straight behind those held, and not yet looked at.
     var directCount = 0
+
+    init(budget: MemoryBudget, keptCapacity: Int) {
+        held = ByteBuffer(budget: budget)
+        self.keptCapacity = keptCapacity
+    }
 
     var isInMessage: Bool { kind != nil }
 
@@ -22,7 +29,28 @@ struct MessageAssembler: ~Copyable {
         self.limit = limit
         size = 0
         validator = UTF8Validator()
-        held.removeAll(keepingCapacityUpTo: Self.keptCapacity)
+        held.removeAll()
+    }
+
+    // MARK: What is held
+
+    /// Room for at least `minimum` bytes more.
+    mutating func room(atLeast minimum: Int) throws(ProtocolError) -> UnsafeMutableRawBufferPointer {
+        try held.reserve(minimum, upTo: Int(clamping: limit))
+        return held.spare(atLeast: minimum)
+    }
+
+    /// Takes in bytes that were written into `room`.
+    mutating func commit(_ byteCount: Int) { held.commit(byteCount) }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ProtocolError) {
+        _ = try room(atLeast: bytes.count)
+        held.append(bytes)
+    }
+
+    /// Gives back the memory of a long message that has been handed on.
+    mutating func forget() {
+        if !isInMessage, held.capacity > keptCapacity { held.removeAll(keepingCapacityUpTo: keptCapacity) }
     }
 
     /// Adds the bytes that were read directly to those held; gives them.
@@ -58,6 +86,4 @@ struct MessageAssembler: ~Copyable {
         directCount = 0
         held.removeAll(keepingCapacityUpTo: 0)
     }
-
-    static let keptCapacity = 4 << 20
 }

@@ -20,6 +20,8 @@ public enum ProtocolError: Error, Equatable, Sendable {
     case closeCodeNotAllowed(UInt16)
     case closeReasonNotText
     case messageTooBig(limit: UInt64)
+    /// There is no memory for a message: the budget that connections share is used up; with no limit, the system has none.
+    case outOfMemory(limit: Int?)
     case invalidCompressedData(String)
     case extensionRefused(String)
     case policy(String)
@@ -30,6 +32,7 @@ public enum ProtocolError: Error, Equatable, Sendable {
         switch self {
         case .invalidText, .truncatedText, .closeReasonNotText, .invalidCompressedData: .invalidPayload
         case .messageTooBig: .messageTooBig
+        case .outOfMemory: .tryAgainLater
         case .extensionRefused: .mandatoryExtension
         case .policy: .policyViolation
         case .keepAliveTimeout: .internalError
@@ -63,6 +66,8 @@ extension ProtocolError: CustomStringConvertible {
         case .closeCodeNotAllowed(let code): "a Close frame has code \(code), which may not be sent"
         case .closeReasonNotText: "the reason of a Close frame isn't valid UTF-8"
         case .messageTooBig(let limit): "a message is larger than the limit of \(limit) bytes"
+        case .outOfMemory(let limit):
+            "no memory is left for a message" + (limit.map { ": all connections together may take \($0) bytes" } ?? "")
         case .invalidCompressedData(let why): "a compressed message can't be inflated: \(why)"
         case .extensionRefused(let why): why
         case .policy(let why): why

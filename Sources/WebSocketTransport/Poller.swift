@@ -13,6 +13,7 @@ public final class Poller: @unchecked Sendable {
 
     private struct Entry {
         weak var watch: DescriptorWatch?
+        let queue: DispatchQueue
         let descriptor: Int32
         var events: Int16
     }
@@ -79,7 +80,7 @@ public final class Poller: @unchecked Sendable {
     func add(_ watch: DescriptorWatch, _ descriptor: Int32, _ events: Int16) -> UInt64 {
         change { state in
             state.lastNumber += 1
-            state.entries[state.lastNumber] = Entry(watch: watch, descriptor: descriptor, events: events)
+            state.entries[state.lastNumber] = Entry(watch: watch, queue: watch.queue, descriptor: descriptor, events: events)
             state.hasChanged = true
             return state.lastNumber
         }
@@ -159,7 +160,8 @@ public final class Poller: @unchecked Sendable {
 
     /// A watch that was removed since the wait ended isn't found any more, or knows it once its queue comes to it.
     private func tell(_ number: UInt64, _ wait: pollfd) {
-        guard let watch = state.withLock({ $0.entries[number]?.watch }) else { return }
-        watch.queue.sync { watch.happened(wait.revents) }
+        guard let queue = state.withLock({ $0.entries[number]?.queue }) else { return }
+        // Looked up on its queue: whatever was done there before, its end included, counts.
+        queue.sync { state.withLock { $0.entries[number]?.watch }?.happened(wait.revents) }
     }
 }

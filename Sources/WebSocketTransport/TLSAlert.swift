@@ -33,9 +33,11 @@ struct TLSAlert {
         if code == SSL_AD_PROTOCOL_VERSION { return noCommonVersion }
         // Certificates are for the server: a proxy is shown none.
         guard case .client = role, concernsCertificate else { return nil }
-        if lacksCertificate { return "the server wants a client certificate: give --cert" }
+        if lacksCertificate { return Self.certificateWanted }
         return hasCertificate && code != SSL_AD_HANDSHAKE_FAILURE ? "the server does not accept the certificate that --cert names" : nil
     }
+
+    static let certificateWanted = "the server wants a client certificate: give --cert"
 
     /// Whether a server may send it because of the client's certificate, or for want of one: before TLS 1.3 there was no alert of its own for that.
     private var concernsCertificate: Bool {

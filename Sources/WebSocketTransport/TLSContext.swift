@@ -210,7 +210,8 @@ private func writeKeyLog(_ ssl: OpaquePointer?, _ line: UnsafePointer<CChar>?) {
 
 private func openKeyLog(_ path: String?) -> (Int32, TransportError?) {
     guard let path, !path.isEmpty else { return (-1, nil) }
-    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+    // A pipe without a reader, or with a slow one, must not hold the connection up.
+    let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o600)
     guard descriptor < 0 else { return (descriptor, nil) }
     return (-1, TransportError(.tls, "can't write the key log \(path.quoted)", system: .last))
 }

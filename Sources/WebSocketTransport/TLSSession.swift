@@ -217,7 +217,8 @@ final class TLSSession {
 
     /// A server that speaks something else may hang up on a ClientHello.
     private func plainHint(_ stage: Stage) -> String? {
-        stage == .tls && !context.isServer ? "the server may not speak TLS on this port: try ws://" : nil
+        guard stage == .tls, case .client = role else { return nil }
+        return lacksCertificate ? TLSAlert.certificateWanted : "the server may not speak TLS on this port: try ws://"
     }
 
     private var closed: TransportError {

@@ -138,7 +138,7 @@ extension WebSocket {
         case .openingTimedOut: onError?(.openingTimedOut)
         case .requested: if let request = connection.request { onRequest?(request) }
         case .refused: if let refusal = connection.refusal { onError?(.refused(refusal)) }
-        case .failed: if let failure = connection.failure { onError?(.breach(failure)) }
+        case .failed: reportFailure()
         case .closing: break
         }
     }

@@ -63,6 +63,7 @@ public final class WebSocket: @unchecked Sendable {
     private var wasCongested = false
     private var onSent: (() -> Void)?
     private var isHalfClosed = false
+    private var hasReportedFailure = false
     var isFinished = false
 
     /// A client's socket; `connect()` starts it.
@@ -253,6 +254,7 @@ public final class WebSocket: @unchecked Sendable {
     /// Writes what waits, then does what the connection's state asks for.
     func settle() {
         guard !isFinished, stream != nil else { return }
+        reportFailure()
         if isCongested { wasCongested = true }
         flush()
         switch connection.disposition {
@@ -274,6 +276,13 @@ public final class WebSocket: @unchecked Sendable {
             self.onSent = nil
             onSent()
         }
+    }
+
+    /// Says once why the connection was failed: for what came, for what was to be sent, or on our own account.
+    func reportFailure() {
+        guard !hasReportedFailure, let failure = connection.failure else { return }
+        hasReportedFailure = true
+        onError?(.breach(failure))
     }
 
     private func flush() {

@@ -155,9 +155,12 @@ final class ClientSession: @unchecked Sendable {
         let handshake = try ClientHandshake(url: url, key: key, options: handshakeOptions)
         var dialing = options.dialing
         if url.isSecure {
-            let context = try tls ?? TLSContext.client(options.tls)
-            tls = context
-            dialing.tls = context
+            if tls == nil {
+                let context = try TLSContext.client(options.tls)
+                diagnostics.notice(of: context)
+                tls = context
+            }
+            dialing.tls = tls
         }
         let target = options.target(for: url)
         if case .host(let host, let port) = target { dialing.proxy = try proxy(host, port) }

@@ -58,7 +58,7 @@ final class Diagnostics: Sendable {
         level: Level = .normal,
         filter: @escaping @Sendable (String) -> String = { $0 },
         style: @escaping @Sendable (Role, String) -> String = { $1 },
-        write: @escaping Sink = { Diagnostics.write($0, to: STDERR_FILENO) }
+        write: @escaping Sink = { ErrorOutput.standard.write($0) }
     ) {
         self.level = level
         self.filter = filter

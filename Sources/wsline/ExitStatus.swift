@@ -1,4 +1,5 @@
 import LineTerminal
+import Synchronization
 import WebSocketProtocol
 import WebSocketTransport
 import CPosix
@@ -52,7 +53,7 @@ extension ExitStatus {
         case .openingTimedOut, .breach(.keepAliveTimeout): self = .timeout
         case .refused(let refusal): self = refusal.isFromTLSServer ? .tls : .handshake
         // A limit of ours is no fault of the peer's.
-        case .breach(.messageTooBig): self = .failure
+        case .breach(.messageTooBig), .breach(.outOfMemory): self = .failure
         case .breach: self = .protocolBreach
         case .lost: self = .lost
         }
@@ -76,10 +77,20 @@ extension ExitStatus {
 }
 
 extension ExitStatus {
-    /// Ends the process at once, the terminal's modes restored. No exit handlers run: other threads may still use what those would tear
-    /// down, and all output has been written.
+    /// Writes what there is still to say, as far as somebody takes it within a second, restores the terminal's modes, and ends the process.
+    ///
+    /// No exit handlers run: other threads may still use what those would tear down. Of several threads the first decides the status.
     func leave() -> Never {
+        guard !Self.isLeaving.exchange(true, ordering: .acquiringAndReleasing) else { while true { pause() } }
+        Self.lastWords.withLock { $0 }?()
+        ErrorOutput.standard.finish(within: 1)
         TerminalModes.restore()
         _exit(rawValue)
     }
+
+    /// Sets what ``leave()`` does first: writing what only another thread can write.
+    static func beforeLeaving(_ body: @escaping @Sendable () -> Void) { lastWords.withLock { $0 = body } }
+
+    private static let isLeaving = Atomic(false)
+    private static let lastWords = Mutex<(@Sendable () -> Void)?>(nil)
 }

@@ -13,7 +13,7 @@ struct FailureReport {
         case .transport(let error): Self.line(Self.stage(error.stage), error.message, error.hint)
         case .openingTimedOut: Self.line("HTTP", "the server did not finish the handshake in time", "--connect-timeout allows more")
         case .refused(let refusal): Self.line(refusal.isFromTLSServer ? "TLS" : "HTTP", refusal.description, refusal.hint)
-        case .breach(let error): "\(error): closed with \(describe(error.closeCode))"
+        case .breach(let error): "\(error): closed with \(describe(error.closeCode))" + (error.hint.map { ": \($0)" } ?? "")
         case .lost(let cause): "the connection was lost with no Close" + (cause.map { " (\($0.message))" } ?? "")
         }
     }
@@ -60,4 +60,14 @@ extension Diagnostics {
         detail(response.statusLine, as: .received, from: minimum)
         for field in response.headers.fields { detail("\(field.name): \(field.value)", as: .received, from: minimum) }
     }
+
+    /// Reports what is wrong with a TLS context that is used all the same.
+    func notice(of context: TLSContext) {
+        if let error = context.keyLogError { notice("wsline: \(error.message)") }
+    }
+}
+
+extension ProtocolError {
+    /// What to do about it, where something can be done on this side.
+    var hint: String? { if case .outOfMemory(.some) = self { "--max-memory allows more" } else { nil } }
 }

@@ -45,7 +45,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         queue = DispatchQueue(label: "wsline.connection")
         output = OutputDescriptor(STDOUT_FILENO, queue: queue)
         presenter = try MessagePresenter(
-            configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics)
+            configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics, queue: queue)
     }
 
     /// Runs until the process exits.
@@ -53,7 +53,9 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
         Poller.run(on: queue) {
             output.onDrain = { [unowned self] in outputDrained() }
             output.onFailure = { [unowned self] in outputFailed($0) }
-            signals = SignalWatcher(queue: queue, patience: Self.patience + 0.5) { [unowned self] in interrupted($0) }
+            presenter.onSaveDrain = { [unowned self] in saveDrained() }
+            presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
+            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
             session.start()
         }
     }
@@ -91,7 +93,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !goal.isReached else { return }
-        guard session.saves(telling: diagnostics, { () throws(FileError) in try presenter.append(part) }) else { return }
+        guard saves({ () throws(FileError) in try presenter.append(part, to: &output.buffer) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -120,7 +122,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func batchEnded() {
         noteArrivals()
-        _ = session.saves(telling: diagnostics) { () throws(FileError) in try presenter.endBatch() }
+        _ = saves { () throws(FileError) in try presenter.endBatch(into: &output.buffer) }
         flush()
     }
 
@@ -149,7 +151,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     func finishOutput(_ done: @escaping () -> Void) {
         output.flush()
-        guard output.isBlocked else { return done() }
+        guard output.isBlocked || presenter.isSaveBlocked else { return done() }
         whenFlushed = done
     }
 
@@ -159,16 +161,39 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
     private func flush() {
         output.flush()
-        guard output.isBlocked else { return }
-        clock.paused()
-        session.socket?.pauseReading(because: .output)
+        if output.isBlocked { pause(because: .output) }
     }
 
-    private func outputDrained() {
+    private func outputDrained() { foundRoom(.output) }
+
+    private func saveDrained() {
+        if !presenter.isSaveBlocked { foundRoom(.saving) }
+    }
+
+    /// Goes on with what waited for whoever takes what was received.
+    private func foundRoom(_ reason: PauseReasons) {
+        session.socket?.resumeReading(because: reason)
+        guard !output.isBlocked, !presenter.isSaveBlocked else { return }
         if let whenFlushed { return whenFlushed() }
         clock.resumed(at: monotonicNow())
         stopInTime()
-        session.socket?.resumeReading(because: .output)
+    }
+
+    private func pause(because reason: PauseReasons) {
+        clock.paused()
+        session.socket?.pauseReading(because: reason)
+    }
+
+    /// Saves, as far as there is room; returns whether all went well.
+    private func saves(_ body: () throws(FileError) -> Void) -> Bool {
+        defer { if presenter.isSaveBlocked { pause(because: .saving) } }
+        return session.saves(telling: diagnostics, body)
+    }
+
+    private func saveFailed(_ error: FileError) {
+        _ = saves { () throws(FileError) in throw error }
+        // The Close is still to be read.
+        saveDrained()
     }
 
     private func outputFailed(_ error: Int32) {
@@ -184,7 +209,6 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             diagnostics.error("can't write to standard output: \(errorText(error))")
             session.finish(.localIO, code: .goingAway, within: Self.patience)
         }
-        session.socket?.resumeReading(because: .output)
         outputDrained()
     }
 
@@ -234,7 +258,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             session.finish(nil)
         }
         commands.save = { [unowned self] (path) throws(FileError) in
-            try presenter.save(to: path)
+            try presenter.save(to: path, reporting: &output.buffer)
             session.socket?.stream(.binary, presenter.streamsBinary)
         }
     }

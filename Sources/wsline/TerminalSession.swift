@@ -22,6 +22,8 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     private var goal: Goal
     /// What one read brought, until it is handed to the printer.
     private var pending: [UInt8] = []
+    /// What to do once all that is to be saved is.
+    private var whenSaved: (() -> Void)?
     private var hasOpened = false
     /// Whether the present connection has been open, and its end is news.
     private var isConnected = false
@@ -59,15 +61,18 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         console = Diagnostics(output, level: .normal, isTerminal: true) { printer.enqueue($0) }
         if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { printer.enqueue($0) } }
         let style = Style(noColorOption: output.noColor, environment: environmentVariables, isTerminal: true)
-        presenter = try MessagePresenter(output, isTerminal: true, style: style, diagnostics: console)
+        presenter = try MessagePresenter(output, isTerminal: true, style: style, diagnostics: console, queue: queue)
     }
 
     // MARK: The main thread
 
     /// Runs until the process exits. On the main thread.
     func run() -> Never {
-        Self.leaveSignalsToDispatch()
-        queue.sync { signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) } }
+        queue.sync {
+            presenter.onSaveDrain = { [unowned self] in saveDrained() }
+            presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
+            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
+        }
         printer.onDrained { [weak self] in
             guard let self else { return }
             queue.async { self.printed() }
@@ -81,14 +86,6 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
             console.error("\(error)")
             ExitStatus.localIO.leave()
         }
-    }
-
-    /// A signal that is ignored and not blocked is dropped by the kernel before Dispatch can see it; its own threads block all of them.
-    private static func leaveSignalsToDispatch() {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, signal) }
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
     private func makeEditor() throws -> LineEditor {
@@ -171,7 +168,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     func received(_ part: MessagePart) {
         guard !goal.isReached else { return }
-        guard session.saves(telling: console, { () throws(FileError) in try presenter.append(part) }) else { return }
+        guard saves({ () throws(FileError) in try presenter.append(part, to: &pending) }) else { return }
         if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
     }
 
@@ -195,7 +192,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     }
 
     func batchEnded() {
-        _ = session.saves(telling: console) { () throws(FileError) in try presenter.endBatch() }
+        _ = saves { () throws(FileError) in try presenter.endBatch(into: &pending) }
         flush()
     }
 
@@ -224,7 +221,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     /// The editor's thread writes what the printer still has before it leaves.
     func finishOutput(_ done: @escaping () -> Void) {
         flush()
-        done()
+        if presenter.isSaveBlocked { whenSaved = done } else { done() }
     }
 
     // MARK: Output
@@ -233,12 +230,32 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
 
     private func flush() {
         guard !pending.isEmpty else { return }
+        // The printer copies it, and takes it apart.
+        Memory.require(pending.count * 3)
         if !printer.enqueue(pending) { session.socket?.pauseReading(because: .output) }
         pending.removeAll(keepingCapacity: pending.capacity <= 4 * Self.flushSize)
     }
 
     private func printed() {
         if !printer.isAboveHighWater { session.socket?.resumeReading(because: .output) }
+    }
+
+    /// Saves, as far as there is room; returns whether all went well.
+    private func saves(_ body: () throws(FileError) -> Void) -> Bool {
+        defer { if presenter.isSaveBlocked { session.socket?.pauseReading(because: .saving) } }
+        return session.saves(telling: console, body)
+    }
+
+    private func saveFailed(_ error: FileError) {
+        _ = saves { () throws(FileError) in throw error }
+        // The Close is still to be read.
+        saveDrained()
+    }
+
+    private func saveDrained() {
+        guard !presenter.isSaveBlocked else { return }
+        session.socket?.resumeReading(because: .saving)
+        whenSaved?()
     }
 
     private func echo(_ kind: MessageKind, _ payload: RawSpan) {
@@ -260,7 +277,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         commands.failed = { [console] in console.error($0) }
         commands.quit = { [unowned self] in if !session.isEnding { quit() } }
         commands.save = { [unowned self] (path: String?) throws(FileError) in
-            try presenter.save(to: path)
+            try presenter.save(to: path, reporting: &pending)
             session.socket?.stream(.binary, presenter.streamsBinary)
         }
         return commands

@@ -7,6 +7,7 @@ import CPosix
 enum Wsline {
     static func main() {
         openStandardDescriptors()
+        Memory.onFailure.withLock { $0 = { Self.leaveWithoutMemory($0) } }
         do throws(UsageFailure) {
             switch try parseCommandLine(Array(CommandLine.arguments.dropFirst()), environment: environmentVariables) {
             case .text(let text): Diagnostics.write(Array(text.utf8), to: STDOUT_FILENO)
@@ -39,6 +40,13 @@ enum Wsline {
             diagnostics.error(error.message)
             error.status.leave()
         }
+        do throws(Resources) {
+            try Resources.check()
+        } catch {
+            diagnostics.error(error.description)
+            ExitStatus.failure.leave()
+        }
+        SignalWatcher.holdSignals()
         do throws(FileError) {
             switch configuration.mode {
             case .connect(let url): try runClient(configuration, url, diagnostics)
@@ -51,6 +59,12 @@ enum Wsline {
             diagnostics.error(error.description)
             error.exitStatus.leave()
         }
+    }
+
+    private static func leaveWithoutMemory(_ byteCount: Int) -> Never {
+        TerminalModes.restore()
+        Diagnostics().error("out of memory: \(byteCount) bytes can't be had")
+        ExitStatus.failure.leave()
     }
 
     private static func runClient(_ configuration: Configuration, _ url: WebSocketURL, _ diagnostics: Diagnostics) throws(FileError)
@@ -82,7 +96,7 @@ extension Diagnostics {
     /// A voice that is filtered and coloured where a terminal hears it.
     convenience init(
         _ options: OutputOptions, level: Level? = nil, isTerminal: Bool,
-        write: @escaping Sink = { Diagnostics.write($0, to: STDERR_FILENO) }
+        write: @escaping Sink = { ErrorOutput.standard.write($0) }
     ) {
         let style = Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
         let filters = isTerminal && !options.allowEscapes

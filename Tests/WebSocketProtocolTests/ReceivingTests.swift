@@ -159,6 +159,36 @@ struct ReceivingTests {
         #expect(client.receive(frame(2, five, fin: false) + frame(0, five + [1])) == [.failed(.messageTooBig(limit: 10))])
     }
 
+    @Test("connections of one budget share its memory: the one that would take more fails with 1013, and those that end give theirs back")
+    func sharedMemory() {
+        let memory = MemoryBudget(limit: 3 << 20)
+        let half = frame(2, [UInt8](repeating: 7, count: 1_500_000), fin: false)
+        var first = Peer(.client) { $0.memory = memory }
+        #expect(first.receive(half) == [])
+        do {
+            var second = Peer(.client) { $0.memory = memory }
+            #expect(second.receive(half) == [.failed(.outOfMemory(limit: 3 << 20))])
+            #expect(second.connection.sentClose?.code == .tryAgainLater)
+        }
+        #expect(first.receive(frame(0, [1])).count == 1, "the others go on")
+        _ = first.receive(half)
+        first.connection.receivedEnd()
+        first = Peer(.client) { $0.memory = memory }
+        #expect(first.receive(half) == [])
+    }
+
+    @Test("what waits to be sent counts too: a message that there's no memory for isn't sent, and fails the connection with 1013")
+    func sharedMemoryForOutput() throws {
+        var client = Peer(.client) { $0.memory = MemoryBudget(limit: 3 << 20) }
+        let bytes = [UInt8](repeating: 7, count: 2_000_000)
+        try bytes.withUnsafeBytes { try client.connection.send(.binary, $0) }
+        let waiting = client.connection.outputCount
+        try bytes.withUnsafeBytes { try client.connection.send(.binary, $0) }
+        #expect(client.connection.failure == .outOfMemory(limit: 3 << 20))
+        #expect(client.connection.sentClose?.code == .tryAgainLater)
+        #expect(client.connection.outputCount < waiting + 200)
+    }
+
     @Test("the same bytes give the same events whole, byte by byte and in random cuts")
     func cuts() {
         var random = SeededGenerator(seed: 4)

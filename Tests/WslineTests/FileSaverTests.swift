@@ -71,7 +71,7 @@ import CPosix
     @Test("a directory gets a numbered file for each message, empty ones too, and a line says where it went")
     func directory() throws {
         let scratch = try Scratch()
-        let saver = try FileSaver(scratch.path)
+        let saver = FileSaver(try SaveDestination(scratch.path))
         #expect(try save([[1, 2], [], [3]], with: saver).description == "saved 3 bytes to \(scratch.path)/000001.bin")
         #expect(try save([[4]], with: saver).description == "saved 1 byte to \(scratch.path)/000002.bin")
         #expect(try save([], with: saver) == .init(path: scratch.path + "/000003.bin", byteCount: 0))
@@ -87,15 +87,15 @@ import CPosix
         for name in ["000007.bin", "12.bin", "0000099.bin", "-00050.bin", "+00050.bin", "000050.txt", "99999999999999999999999.bin"] {
             try put("kept", in: scratch.path + "/" + name)
         }
-        #expect(try save([[1]], with: try FileSaver(scratch.path)).path == scratch.path + "/000008.bin")
+        #expect(try save([[1]], with: FileSaver(try SaveDestination(scratch.path))).path == scratch.path + "/000008.bin")
         try put("kept", in: scratch.path + "/1000000.bin")
-        #expect(try save([[1]], with: try FileSaver(scratch.path + "/")).path == scratch.path + "/1000001.bin")
+        #expect(try save([[1]], with: FileSaver(try SaveDestination(scratch.path + "/"))).path == scratch.path + "/1000001.bin")
     }
 
     @Test("a file that somebody puts there meanwhile is never overwritten, a symbolic link neither")
     func neverOverwrites() throws {
         let scratch = try Scratch()
-        let saver = try FileSaver(scratch.path)
+        let saver = FileSaver(try SaveDestination(scratch.path))
         try saver.begin()
         try [UInt8(1)].withUnsafeBytes(saver.write)
         try put("theirs", in: scratch.path + "/000001.bin")
@@ -108,7 +108,7 @@ import CPosix
     @Test("two savers in one directory get different files")
     func two() throws {
         let scratch = try Scratch()
-        let (first, second) = (try FileSaver(scratch.path), try FileSaver(scratch.path))
+        let (first, second) = (FileSaver(try SaveDestination(scratch.path)), FileSaver(try SaveDestination(scratch.path)))
         try first.begin()
         try second.begin()
         try [UInt8(1)].withUnsafeBytes(first.write)
@@ -122,7 +122,7 @@ import CPosix
     @Test("an unfinished message has only a hidden name, and none once it is abandoned or the saver is gone")
     func abandoned() throws {
         let scratch = try Scratch()
-        var saver: FileSaver? = try FileSaver(scratch.path)
+        var saver: FileSaver? = FileSaver(try SaveDestination(scratch.path))
         try saver?.begin()
         try [UInt8(1)].withUnsafeBytes { try saver?.write($0) }
         #expect(scratch.names == [".000001.bin.part"])
@@ -138,7 +138,7 @@ import CPosix
     @Test("a path with a slash at its end is made a directory")
     func makesDirectory() throws {
         let scratch = try Scratch()
-        let saver = try FileSaver(scratch.path + "/new/")
+        let saver = FileSaver(try SaveDestination(scratch.path + "/new/"))
         #expect(try save([[9]], with: saver).path == scratch.path + "/new/000001.bin")
         #expect(scratch.names == ["new"])
     }
@@ -148,7 +148,7 @@ import CPosix
         let scratch = try Scratch()
         let path = scratch.path + "/all"
         try put("old", in: path)
-        let saver = try FileSaver(path)
+        let saver = FileSaver(try SaveDestination(path))
         #expect(try save([[1], [2]], with: saver).description == "saved 2 bytes to \(path)")
         #expect(try save([[3]], with: saver).byteCount == 1)
         #expect(contents(path) == Array("old".utf8) + [1, 2, 3])
@@ -158,7 +158,7 @@ import CPosix
     func cutsBack() throws {
         let scratch = try Scratch()
         let path = scratch.path + "/all"
-        let saver = try FileSaver(path)
+        let saver = FileSaver(try SaveDestination(path))
         _ = try save([[1]], with: saver)
         try saver.begin()
         try [UInt8](repeating: 7, count: 1000).withUnsafeBytes(saver.write)
@@ -172,7 +172,7 @@ import CPosix
     func leavesOthers() throws {
         let scratch = try Scratch()
         let path = scratch.path + "/all"
-        let (saver, other) = (try FileSaver(path), try FileSaver(path))
+        let (saver, other) = (FileSaver(try SaveDestination(path)), FileSaver(try SaveDestination(path)))
         try saver.begin()
         try [UInt8(1)].withUnsafeBytes(saver.write)
         _ = try save([[2]], with: other)
@@ -184,7 +184,7 @@ import CPosix
     func savesMany() throws {
         let scratch = try Scratch()
         let path = scratch.path + "/all"
-        let saver = try FileSaver(path)
+        let saver = FileSaver(try SaveDestination(path))
         var told: [Int] = []
         try [UInt8]([1, 2, 2, 3, 3, 3]).withUnsafeBytes { try saver.save($0, [1, 2, 0, 3]) { told.append($0.byteCount) } }
         #expect(told == [1, 2, 0, 3])
@@ -193,7 +193,7 @@ import CPosix
 
     @Test("a full disk is an error with the path and the system's words, and exit status 74", .enabled(if: access("/dev/full", W_OK) == 0))
     func fullDisk() throws {
-        let saver = try FileSaver("/dev/full")
+        let saver = FileSaver(try SaveDestination("/dev/full"))
         try saver.begin()
         let error = failure { try [UInt8(1)].withUnsafeBytes(saver.write) }
         #expect(error?.code == ENOSPC)
@@ -206,11 +206,11 @@ import CPosix
     func refused() throws {
         let scratch = try Scratch()
         try put("", in: scratch.path + "/file")
-        #expect(failure { _ = try FileSaver("") }?.code == ENOENT)
-        #expect(failure { _ = try FileSaver(scratch.path + "/no/file") }?.code == ENOENT)
-        #expect(failure { _ = try FileSaver(scratch.path + "/no/dir/") }?.code == ENOENT)
-        #expect(failure { _ = try FileSaver(scratch.path + "/file/") }?.code == ENOTDIR)
-        let error = failure { _ = try FileSaver(scratch.path + "/file/x") }
+        #expect(failure { _ = FileSaver(try SaveDestination("")) }?.code == ENOENT)
+        #expect(failure { _ = FileSaver(try SaveDestination(scratch.path + "/no/file")) }?.code == ENOENT)
+        #expect(failure { _ = FileSaver(try SaveDestination(scratch.path + "/no/dir/")) }?.code == ENOENT)
+        #expect(failure { _ = FileSaver(try SaveDestination(scratch.path + "/file/")) }?.code == ENOTDIR)
+        let error = failure { _ = FileSaver(try SaveDestination(scratch.path + "/file/x")) }
         #expect(error?.description == "can't open \"\(scratch.path)/file/x\": not a directory")
     }
 
@@ -218,13 +218,13 @@ import CPosix
     func unwritable() throws {
         let scratch = try Scratch()
         chmod(scratch.path, 0o500)
-        #expect(failure { _ = try FileSaver(scratch.path) }?.code == EACCES)
+        #expect(failure { _ = FileSaver(try SaveDestination(scratch.path)) }?.code == EACCES)
     }
 
     @Test("a directory that vanishes is an error when a message begins, with the file's path")
     func vanished() throws {
         let scratch = try Scratch()
-        let saver = try FileSaver(scratch.path + "/gone/")
+        let saver = FileSaver(try SaveDestination(scratch.path + "/gone/"))
         #expect(rmdir(scratch.path + "/gone") == 0)
         let error = failure { try saver.begin() }
         #expect(error?.code == ENOENT)
@@ -234,7 +234,7 @@ import CPosix
     @Test("files are for whom the umask leaves them")
     func mode() throws {
         let scratch = try Scratch()
-        let path = try save([[1]], with: try FileSaver(scratch.path)).path
+        let path = try save([[1]], with: FileSaver(try SaveDestination(scratch.path))).path
         var status = stat()
         try #require(stat(path, &status) == 0)
         let mask = umask(0)

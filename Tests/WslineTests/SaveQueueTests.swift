@@ -33,9 +33,11 @@ import CPosix
 
     private func message(_ number: Int, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ number) } }
 
-    private func append(_ bytes: [UInt8], to queue: SaveQueue, piece: Int = 100_000) throws {
+    private func append(
+        _ bytes: [UInt8], to queue: SaveQueue, piece: Int = 100_000, saved: SaveQueue.Report = { _ in }
+    ) throws {
         for start in stride(from: 0, to: bytes.count, by: piece) {
-            try bytes[start..<min(start + piece, bytes.count)].withUnsafeBytes { try queue.append($0) }
+            try bytes[start..<min(start + piece, bytes.count)].withUnsafeBytes { try queue.append($0, saved: saved) }
         }
         queue.endMessage()
     }
@@ -44,11 +46,13 @@ import CPosix
     func order() throws {
         let scratch = try Scratch()
         var told: [Int] = []
-        let queue = SaveQueue(try FileSaver(scratch.path)) { told.append($0.byteCount) }
+        let queue = SaveQueue(FileSaver(try SaveDestination(scratch.path)))
         let counts = [0, 1, 5, 262_143, 262_144, 262_145, 3, 1_000_000, 7]
-        for (number, count) in counts.enumerated() { try append(message(number, count), to: queue) }
+        for (number, count) in counts.enumerated() {
+            try append(message(number, count), to: queue) { told.append($0.byteCount) }
+        }
         #expect(told.count < counts.count)
-        try queue.flush()
+        try queue.flush { told.append($0.byteCount) }
         #expect(told == counts)
         #expect(scratch.contents == counts.enumerated().flatMap { message($0.offset, $0.element) })
     }
@@ -59,13 +63,13 @@ import CPosix
     func abandoned(_ count: Int) throws {
         let scratch = try Scratch()
         var told: [Int] = []
-        let queue = SaveQueue(try FileSaver(scratch.path)) { told.append($0.byteCount) }
-        try append(message(1, 300_000), to: queue)
+        let queue = SaveQueue(FileSaver(try SaveDestination(scratch.path)))
+        try append(message(1, 300_000), to: queue) { told.append($0.byteCount) }
         try append(message(2, 4), to: queue)
-        try message(3, count).withUnsafeBytes { try queue.append($0) }
+        try message(3, count).withUnsafeBytes { try queue.append($0) { told.append($0.byteCount) } }
         queue.abandon()
         try append(message(4, 2), to: queue)
-        try queue.flush()
+        try queue.flush { told.append($0.byteCount) }
         #expect(told == [300_000, 4, 2])
         #expect(scratch.contents == message(1, 300_000) + message(2, 4) + message(4, 2))
     }
@@ -73,21 +77,34 @@ import CPosix
     @Test("half a message waits for its rest through a flush")
     func flushedWithin() throws {
         let scratch = try Scratch()
-        let queue = SaveQueue(try FileSaver(scratch.path)) { _ in }
+        let queue = SaveQueue(FileSaver(try SaveDestination(scratch.path)))
         try append([1, 2], to: queue)
-        try [UInt8(3)].withUnsafeBytes { try queue.append($0) }
-        try queue.flush()
+        try [UInt8(3)].withUnsafeBytes { try queue.append($0) { _ in } }
+        try queue.flush { _ in }
         #expect(scratch.contents == [1, 2])
         try append([4], to: queue)
-        try queue.flush()
+        try queue.flush { _ in }
         #expect(scratch.contents == [1, 2, 3, 4])
     }
 
     @Test("a full disk is told, and nothing of what was gathered comes later", .enabled(if: access("/dev/full", W_OK) == 0))
     func fullDisk() throws {
-        let queue = SaveQueue(try FileSaver("/dev/full")) { _ in Issue.record("told of a message that was lost") }
+        let queue = SaveQueue(FileSaver(try SaveDestination("/dev/full")))
+        let lost: SaveQueue.Report = { _ in Issue.record("told of a message that was lost") }
         try append([1], to: queue)
-        #expect(throws: FileError.self) { try queue.flush() }
-        try queue.flush()
+        #expect(throws: FileError.self) { try queue.flush(saved: lost) }
+        try queue.flush(saved: lost)
+    }
+
+    @Test(
+        "a full disk within a message is told once, and the rest of it is dropped as it comes", .enabled(if: access("/dev/full", W_OK) == 0)
+    )
+    func fullDiskWithin() throws {
+        let queue = SaveQueue(FileSaver(try SaveDestination("/dev/full")))
+        let lost: SaveQueue.Report = { _ in Issue.record("told of a message that was lost") }
+        #expect(throws: FileError.self) { try append(message(1, 1_000_000), to: queue, saved: lost) }
+        try append(message(1, 2_000_000), to: queue, saved: lost)
+        try queue.flush(saved: lost)
+        #expect(queue.isIdle)
     }
 }

@@ -15,6 +15,7 @@ struct Draft {
     var echo = false
     var followsRedirects = false
     var maxRedirects = 10
+    var maxMemory: Int?
     var identity = Identity()
 
     /// Our certificate, until it's known to which side of TLS it belongs.
@@ -44,6 +45,8 @@ struct Draft {
     func configuration(environment: [String: String]) throws(UsageFailure) -> Configuration {
         var configuration = Configuration(mode: try mode())
         configuration.connection = connection
+        configuration.connection.limits.memory = MemoryBudget(
+            limit: maxMemory ?? max(512 << 20, Int(clamping: connection.limits.maxMessageSize)))
         configuration.connection.redirects = followsRedirects ? maxRedirects : 0
         configuration.connection.tls.keyLogFile = environment["SSLKEYLOGFILE"].flatMap { $0.isEmpty ? nil : $0 }
         configuration.connection.tls.identity = identity.certificateFile.map { certificate in

@@ -87,12 +87,12 @@ final class StandardInput {
         split = options.split
         kind = options.encoding == .text ? .text : .binary
         decodes = options.encoding == .hex ? .hex : options.encoding == .base64 ? .base64 : nil
-        buffer = .allocate(byteCount: Self.readSize, alignment: 64)
+        buffer = Memory.allocate(Self.readSize)
         source.onReadable = { [unowned self] in pump() }
     }
 
     deinit {
-        buffer.deallocate()
+        Memory.free(buffer)
         lines.deallocate()
     }
 
@@ -183,9 +183,9 @@ final class StandardInput {
         }
         guard end == buffer.count, let old = buffer.baseAddress else { return }
         // A line longer than the buffer: it grows up to its limit, where fragments take over.
-        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: min(buffer.count * 4, longest), alignment: 64)
+        let larger = Memory.allocate(min(buffer.count * 4, longest))
         larger.baseAddress?.copyMemory(from: old, byteCount: end)
-        buffer.deallocate()
+        Memory.free(buffer)
         buffer = larger
     }
 
@@ -407,6 +407,7 @@ final class StandardInput {
     }
 
     private func decode(_ bytes: UnsafeRawBufferPointer, _ decoding: Decoding) throws(InputError) -> [UInt8] {
+        Memory.require(bytes.count)
         do {
             return switch decoding {
             case .hex: try Hex.decode(RawSpan(_unsafeBytes: bytes))

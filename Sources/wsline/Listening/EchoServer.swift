@@ -2,7 +2,7 @@ import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
 
-/// Answers each message with itself, in its own type; each connection on a queue of its own.
+/// Answers each message with itself, in its own type.
 ///
 /// A client that doesn't read its answers is not read from either, so that the memory it takes stays bounded.
 final class EchoServer: ServedClients, @unchecked Sendable {
@@ -20,7 +20,7 @@ final class EchoServer: ServedClients, @unchecked Sendable {
     /// Binds and begins to serve. The server lives as long as the process, or until it is ended.
     func listen(on target: ListenTarget) throws(TransportError) -> (server: ListenServer, addresses: [SocketAddress]) {
         let server = ListenServer(configuration, owner: self, diagnostics: diagnostics, queue: queue)
-        return (server, try server.listen(on: target, sharesQueue: false))
+        return (server, try server.listen(on: target))
     }
 
     func prepare(_ client: ServedClient) {

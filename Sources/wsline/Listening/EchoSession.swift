@@ -34,8 +34,7 @@ final class EchoSession: @unchecked Sendable {
                 ending.end(server, ExitStatus(signal: signal))
             }
             _ = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
-            guard let timeout = configuration.stop.timeout else { return }
-            queue.asyncAfter(deadline: .now() + timeout) { [self] in ending.end(server, .timeout) }
+            ending.limit(server, to: configuration.stop.timeout, telling: diagnostics)
         } catch {
             diagnostics.error(error.message, hint: error.hint)
             ExitStatus(error).leave()

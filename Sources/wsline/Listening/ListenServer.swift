@@ -73,17 +73,19 @@ final class ListenServer: @unchecked Sendable {
 
     /// Binds and begins to accept; gives the addresses, with the ports that the system picked.
     ///
-    /// - Parameter sharesQueue: whether clients live on the listener's queue, or each on one of its own, so that several cores can work.
-    func listen(on target: ListenTarget, sharesQueue: Bool) throws(TransportError) -> [SocketAddress] {
+    /// Clients live on the listener's queue: with one for each, their timers would take a thread each whenever they come at the same time.
+    func listen(on target: ListenTarget) throws(TransportError) -> [SocketAddress] {
         var listening = Listener.Options()
         listening.handshakeTimeout = Self.handshakeTimeout
         if let identity = options.identity {
             var tls = TLSContext.ServerOptions(identity: identity)
             tls.minimumVersion = options.minimumTLSVersion
             tls.clientCAFile = options.clientCAFile
-            listening.tls = try TLSContext.server(tls)
+            let context = try TLSContext.server(tls)
+            diagnostics.notice(of: context)
+            listening.tls = context
         }
-        if sharesQueue { listening.connectionQueue = { [queue] in queue } }
+        listening.connectionQueue = { [queue] in queue }
         let listener = try Listener(on: target, options: listening, queue: queue) { [self] in handle($0) }
         queue.async { self.listener = listener }
         return listener.addresses
@@ -178,7 +180,7 @@ final class ListenServer: @unchecked Sendable {
             diagnostics.error("\(client.address): no handshake within \(seconds(Self.handshakeTimeout))")
         case .transport(let error): diagnostics.error("\(client.address): \(error.message)")
         case .breach(let breach):
-            diagnostics.error("client \(client.number): \(breach): closed with \(describe(breach.closeCode))")
+            diagnostics.error("client \(client.number): \(breach): closed with \(describe(breach.closeCode))", hint: breach.hint)
             owner.failed(client, error)
         case .lost(let cause):
             guard client.number > 0 else { return }

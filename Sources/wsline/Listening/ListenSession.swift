@@ -24,8 +24,8 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private var signals: SignalWatcher?
     /// What the clients' requests are shown to be for, where they name nothing better.
     private var url: WebSocketURL?
-    /// Whether standard output takes no more for now, so that nobody is read.
-    private var isHeldUp = false
+    /// Why nobody is read for now.
+    private var pauses: PauseReasons = []
     private var goal: Goal
     private var whenFlushed: (() -> Void)?
 
@@ -38,7 +38,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         terminal = isTerminal && isatty(STDIN_FILENO) == 1 ? ListenTerminal(configuration, diagnostics: diagnostics, queue: queue) : nil
         output = terminal ?? OutputDescriptor(STDOUT_FILENO, queue: queue)
         presenter = try MessagePresenter(
-            configuration.output, isTerminal: isTerminal, style: terminal?.style, diagnostics: diagnostics)
+            configuration.output, isTerminal: isTerminal, style: terminal?.style, sharing: true, diagnostics: diagnostics, queue: queue)
     }
 
     /// Runs until the process exits.
@@ -57,19 +57,17 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private func start() {
         output.onDrain = { [unowned self] in outputDrained() }
         output.onFailure = { [unowned self] in outputFailed($0) }
+        presenter.onSaveDrain = { [unowned self] in saveDrained() }
+        presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
         signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
         do throws(TransportError) {
-            let addresses = try server.listen(on: target, sharesQueue: true)
+            let addresses = try server.listen(on: target)
             url = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
         } catch {
             diagnostics.error(error.message, hint: error.hint)
             ExitStatus(error).leave()
         }
-        guard let timeout = configuration.stop.timeout else { return }
-        queue.asyncAfter(deadline: .now() + timeout) { [self] in
-            diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
-            ending.end(server, .timeout)
-        }
+        ending.limit(server, to: configuration.stop.timeout, telling: diagnostics)
     }
 
     // MARK: Clients
@@ -78,9 +76,11 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         let socket = client.socket
         // The socket drops its handlers, and with them the client, at its end.
         socket.onMessage = { [unowned self] kind, payload in received(client, kind, payload) }
+        socket.stream(.binary, presenter.streamsBinary)
+        socket.onPart = { [unowned self] part in received(client, part) }
         socket.onPing = { [unowned self] payload in present(client) { $0.ping(payload, into: &$1) } }
         socket.onPong = { [unowned self] payload, roundTrip in present(client) { $0.pong(payload, roundTrip: roundTrip, into: &$1) } }
-        socket.onBatchEnd = { [unowned self] in flush() }
+        socket.onBatchEnd = { [unowned self] in batchEnded(client) }
         socket.onDrain = { [unowned self] in broadcast.drained(client) }
     }
 
@@ -91,14 +91,17 @@ final class ListenSession: ServedClients, @unchecked Sendable {
                 $0.opened(request, url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, into: &$1)
             }
         }
-        if isHeldUp { socket.pauseReading(because: .output) }
+        socket.pauseReading(because: pauses)
         broadcast.add(client)
     }
 
     func failed(_ client: ServedClient, _ error: WebSocketError) { present(client) { $0.failed(error, into: &$1) } }
 
     func closed(_ client: ServedClient, _ closure: Closure) {
-        present(client) { $0.closed(closure, into: &$1) }
+        present(client) {
+            $0.abandonPart()
+            $0.closed(closure, into: &$1)
+        }
         flush()
         broadcast.remove(client)
         if broadcast.isEmpty { input.suspend() }
@@ -120,11 +123,27 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private func received(_ client: ServedClient, _ kind: MessageKind, _ payload: RawSpan) {
         guard !ending.hasBegun else { return }
         presenter.client = client.number
-        if kind == .binary, presenter.streamsBinary {
-            save(payload)
+        if kind == .binary, presenter.savesBinary {
+            save { (presenter, output) throws(FileError) in
+                try payload.withUnsafeBytes { (bytes) throws(FileError) in try presenter.append(.bytes(kind, bytes), to: &output) }
+                try presenter.append(.ended(kind), to: &output)
+            }
         } else {
             payload.withUnsafeBytes { presenter.append(kind, $0, to: &output.buffer) }
         }
+        messageEnded(kind, payload)
+    }
+
+    private func received(_ client: ServedClient, _ part: MessagePart) {
+        guard !ending.hasBegun else { return }
+        save { (presenter, output) throws(FileError) in
+            presenter.client = client.number
+            try presenter.append(part, to: &output)
+        }
+        if case .ended(let kind) = part { messageEnded(kind, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
+    }
+
+    private func messageEnded(_ kind: MessageKind, _ payload: RawSpan) {
         switch goal.takes(kind, payload) {
         case .goesOn: break
         case .reached: ending.end(server, .success)
@@ -135,32 +154,56 @@ final class ListenSession: ServedClients, @unchecked Sendable {
         if output.buffer.count > Self.flushSize { flush() }
     }
 
-    /// Messages of several clients can't be streamed to the files at once, so each comes whole.
-    private func save(_ payload: RawSpan) {
-        do throws(FileError) {
-            try presenter.append(.began(.binary))
-            try payload.withUnsafeBytes { (bytes) throws(FileError) in try presenter.append(.bytes(.binary, bytes)) }
-            try presenter.append(.ended(.binary))
-            try presenter.endBatch()
-        } catch {
-            diagnostics.error(error.description)
-            ending.end(server, error.exitStatus)
+    private func batchEnded(_ client: ServedClient) {
+        save { (presenter, output) throws(FileError) in
+            presenter.client = client.number
+            try presenter.endBatch(into: &output)
         }
+        flush()
+    }
+
+    /// Does what this machine's files may refuse, which ends the run.
+    private func save(_ body: (inout MessagePresenter, inout [UInt8]) throws(FileError) -> Void) {
+        do throws(FileError) {
+            try body(&presenter, &output.buffer)
+        } catch {
+            saveFailed(error)
+        }
+        if presenter.isSaveBlocked { pause(because: .saving) }
+    }
+
+    private func saveDrained() {
+        guard !presenter.isSaveBlocked else { return }
+        resume(because: .saving)
+        doneIfFlushed()
+    }
+
+    private func saveFailed(_ error: FileError) {
+        diagnostics.error(error.description)
+        ending.end(server, error.exitStatus)
+        saveDrained()
+    }
+
+    private func pause(because reason: PauseReasons) {
+        guard pauses.insert(reason).inserted else { return }
+        for client in broadcast.clients { client.socket.pauseReading(because: reason) }
+    }
+
+    private func resume(because reason: PauseReasons) {
+        guard pauses.remove(reason) != nil else { return }
+        for client in broadcast.clients { client.socket.resumeReading(because: reason) }
     }
 
     private static let flushSize = 128 << 10
 
     private func flush() {
         output.flush()
-        guard output.isBlocked, !isHeldUp else { return }
-        isHeldUp = true
-        for client in broadcast.clients { client.socket.pauseReading(because: .output) }
+        if output.isBlocked { pause(because: .output) }
     }
 
     private func outputDrained() {
-        if let whenFlushed { return whenFlushed() }
-        isHeldUp = false
-        for client in broadcast.clients { client.socket.resumeReading(because: .output) }
+        resume(because: .output)
+        doneIfFlushed()
     }
 
     private func outputFailed(_ error: Int32) {
@@ -217,10 +260,13 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     }
 
     private func finishOutput(_ status: ExitStatus) {
-        terminal?.stop()
         output.flush()
-        guard output.isBlocked else { status.leave() }
         whenFlushed = { status.leave() }
+        doneIfFlushed()
+    }
+
+    private func doneIfFlushed() {
+        if !output.isBlocked, !presenter.isSaveBlocked { whenFlushed?() }
     }
 }
 
@@ -236,6 +282,16 @@ final class ServerEnding: @unchecked Sendable {
     init(queue: DispatchQueue, finish: @escaping (ExitStatus) -> Void) {
         self.queue = queue
         self.finish = finish
+    }
+
+    /// Ends the run once it has taken `timeout` seconds.
+    func limit(_ server: ListenServer, to timeout: Double?, telling diagnostics: Diagnostics) {
+        guard let timeout else { return }
+        queue.asyncAfter(deadline: .now() + timeout) { [self] in
+            guard !hasBegun else { return }
+            diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
+            end(server, .timeout)
+        }
     }
 
     /// The first status stands.

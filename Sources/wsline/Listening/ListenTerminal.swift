@@ -17,7 +17,7 @@ extension OutputDescriptor: MessageOutput {}
 
 /// A listener's terminal: lines are typed at the prompt, and messages appear above it.
 final class ListenTerminal: MessageOutput, @unchecked Sendable {
-    // Invariant: the editor is the main thread's, but for `stop`; what `MessageOutput` demands is used on `queue` only; the rest never changes.
+    // Invariant: the editor is the main thread's, except `stop`; what `MessageOutput` demands is used on `queue` only; the rest never changes.
 
     let style: Style
     var buffer: [UInt8] = []
@@ -27,6 +27,8 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
     private let editor: LineEditor
     private let queue: DispatchQueue
     private let diagnostics: Diagnostics
+    /// Entered while the editor's thread reads lines.
+    private let reading = DispatchGroup()
 
     /// Nil where no line can be edited: then the listener does as in a pipe.
     init?(_ configuration: Configuration, diagnostics: Diagnostics, queue: DispatchQueue) {
@@ -49,10 +51,16 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
             queue.async { self.onDrain?() }
         }
         if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { [printer] in _ = printer.enqueue($0) } }
+        // What waits to be printed is for the editor's thread alone to print.
+        ExitStatus.beforeLeaving { [editor, reading] in
+            editor.stop()
+            _ = reading.wait(timeout: .now() + 1)
+        }
     }
 
     /// Reads lines until the user has enough; both handlers are called on the queue. On the main thread.
     func readLines(_ handle: @escaping @Sendable (String) -> Void, onEnd: @escaping @Sendable () -> Void) {
+        reading.enter()
         while case .line(let line) = editor.readLine() {
             do throws(History.Failure) {
                 try editor.addHistory(line)
@@ -62,11 +70,9 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
             queue.async { handle(line) }
         }
         editor.close()
+        reading.leave()
         queue.async(execute: onEnd)
     }
-
-    /// Ends the reading of lines.
-    func stop() { editor.stop() }
 
     // MARK: Output
 

@@ -1,4 +1,12 @@
-import CPosix
+import Dispatch
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Writes binary payloads to files (`--save`), each streamed: ``begin()``, ``write(_:)``, then ``finish()`` or ``abandon()``.
 ///
@@ -6,7 +14,8 @@ import CPosix
 /// nothing between. Nothing half-written stays: a message's file has a hidden name (`.000001.bin.part`) until it is whole, and a plain
 /// file is cut back to where the message began. No name comes from the network.
 ///
-/// Not for use on two threads at once. Writes block; the disk is taken to be faster than the network.
+/// Not for use on two threads at once. Writes to files block; the disk is taken to be faster than the network. A pipe or device gets the
+/// payloads at the pace of its reader: see ``stream``.
 final class FileSaver {
     /// A message that is in its file.
     struct Saved: Equatable, CustomStringConvertible {
@@ -16,39 +25,25 @@ final class FileSaver {
         var description: String { "saved \(byteCount) \(byteCount == 1 ? "byte" : "bytes") to \(path)" }
     }
 
-    private enum Destination {
-        case directory(SaveDirectory)
-        case file(AppendedFile)
-    }
-
     /// What goes where; `byteCount` is of the message so far.
     private enum Message {
         case part(SaveDirectory.Part, in: SaveDirectory)
         case appended(AppendedFile, start: Int)
-
-        var target: (descriptor: Int32, path: String) {
-            switch self {
-            case .part(let part, let directory): (part.descriptor, directory.path(of: part.name))
-            case .appended(let file, _): (file.descriptor, file.path)
-            }
-        }
+        case streamed(SavedStream)
+        /// In a file of its own, until it's whole and is appended.
+        case spooled(Int32, for: AppendedFile)
     }
 
-    private let destination: Destination
+    private let destination: SaveDestination
+    private let spools: Bool
     private var message: Message?
     private var byteCount = 0
 
-    /// A path that is a directory, or ends in `/` and can be made one, gets a file for each message; its parent must exist.
-    ///
-    /// - Throws: what would keep a message from being saved, as far as that can be known before there is one.
-    init(_ path: String) throws(FileError) {
-        // A file that meets its limit (`ulimit -f`) is an error of `write`, and not the end of the process.
-        signal(SIGXFSZ, SIG_IGN)
-        if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
-            destination = .directory(try SaveDirectory(path))
-        } else {
-            destination = .file(try AppendedFile(path))
-        }
+    /// - Parameter spools: whether a message on its way to a plain file is kept apart until it is whole, as others may be under way to the same
+    ///   file, each for as long as its sender likes.
+    init(_ destination: SaveDestination, spools: Bool = false) {
+        self.destination = destination
+        self.spools = spools
     }
 
     deinit { abandon() }
@@ -59,14 +54,26 @@ final class FileSaver {
         byteCount = 0
         switch destination {
         case .directory(let directory): message = .part(try directory.createPart(), in: directory)
+        case .file(let file) where spools: message = .spooled(try file.makeSpool(), for: file)
         case .file(let file): message = .appended(file, start: file.length)
+        case .stream(let stream): message = .streamed(stream)
         }
     }
 
     /// Adds to the message begun. After an error the message is abandoned.
     func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-        guard let message else { preconditionFailure("write(_:) without begin()") }
-        let (descriptor, path) = message.target
+        switch message {
+        case .part(let part, let directory): try write(bytes, to: part.descriptor, directory.path(of: part.name))
+        case .appended(let file, _): try write(bytes, to: file.descriptor, file.path)
+        case .spooled(let descriptor, let file): try write(bytes, to: descriptor, file.path)
+        case .streamed(let stream):
+            try stream.write(bytes)
+            byteCount += bytes.count
+        case nil: preconditionFailure("write(_:) without begin()")
+        }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws(FileError) {
         var rest = bytes
         while let base = rest.baseAddress, rest.count > 0 {
             // Darwin takes INT_MAX bytes a call at most.
@@ -90,6 +97,11 @@ final class FileSaver {
         case .part(let part, let directory):
             return Saved(path: directory.path(of: try directory.publish(part)), byteCount: byteCount)
         case .appended(let file, _): return Saved(path: file.path, byteCount: byteCount)
+        case .streamed(let stream): return Saved(path: stream.path, byteCount: byteCount)
+        case .spooled(let descriptor, let file):
+            defer { close(descriptor) }
+            try file.append(contentsOf: descriptor, byteCount)
+            return Saved(path: file.path, byteCount: byteCount)
         }
     }
 
@@ -97,7 +109,8 @@ final class FileSaver {
     ///
     /// - Throws: at the first that can't be saved; those before it are.
     func save(_ bytes: UnsafeRawBufferPointer, _ counts: [Int], told: (Saved) -> Void) throws(FileError) {
-        guard case .file(let file) = destination else {
+        switch destination {
+        case .directory:
             var start = 0
             for count in counts {
                 try begin()
@@ -105,12 +118,16 @@ final class FileSaver {
                 told(try finish())
                 start += count
             }
-            return
+        case .file(let file):
+            abandon()
+            let (whole, error) = file.append(bytes, counts)
+            for count in counts.prefix(whole) { told(Saved(path: file.path, byteCount: count)) }
+            if let error { throw error }
+        case .stream(let stream):
+            abandon()
+            try stream.write(bytes)
+            for count in counts { told(Saved(path: stream.path, byteCount: count)) }
         }
-        abandon()
-        let (whole, error) = file.append(bytes, counts)
-        for count in counts.prefix(whole) { told(Saved(path: file.path, byteCount: count)) }
-        if let error { throw error }
     }
 
     /// Drops the message under way, if there is one, and what is in its file of it.
@@ -118,16 +135,50 @@ final class FileSaver {
         switch message {
         case .part(let part, let directory): directory.discard(part)
         case .appended(let file, let start): file.cutBack(to: start, written: byteCount)
-        case nil: break
+        // What has gone into a pipe stays there.
+        case .streamed, nil: break
+        case .spooled(let descriptor, _): close(descriptor)
         }
         message = nil
     }
 }
 
-/// A file that grows at its end; or a device or pipe, which has no length.
-private final class AppendedFile {
+/// Where messages are saved to; savers for several senders share one.
+enum SaveDestination {
+    case directory(SaveDirectory)
+    case file(AppendedFile)
+    case stream(SavedStream)
+
+    /// A path that is a directory, or ends in `/` and can be made one, gets a file for each message; its parent must exist.
+    ///
+    /// - Parameter queue: where this is used, for what a pipe or device has to report later.
+    /// - Throws: what would keep a message from being saved, as far as that can be known before there is one.
+    init(_ path: String, queue: DispatchQueue = DispatchQueue(label: "wsline.saver")) throws(FileError) {
+        // A file that meets its limit (`ulimit -f`) is an error of `write`, and not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
+        if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
+            self = .directory(try SaveDirectory(path))
+        } else if AppendedFile.isDevice(path) {
+            self = .stream(try SavedStream(path, queue: queue))
+        } else {
+            self = .file(try AppendedFile(path))
+        }
+    }
+
+    /// The pipe or device that is saved to, if it is one: where it is blocked nothing more should come.
+    var stream: SavedStream? { if case .stream(let stream) = self { stream } else { nil } }
+}
+
+/// A file that grows at its end.
+final class AppendedFile {
     let path: String
     let descriptor: Int32
+
+    /// Whether there is something at `path` that is no file: a pipe, a terminal or another device.
+    static func isDevice(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+    }
 
     init(_ path: String) throws(FileError) {
         self.path = path
@@ -164,7 +215,38 @@ private final class AppendedFile {
         return (counts.count, nil)
     }
 
-    /// Takes the last `written` bytes off again, unless somebody else has written behind them. A pipe has them for good.
+    /// Copies the `byteCount` bytes of another file to the end; all of them, or none.
+    func append(contentsOf spool: Int32, _ byteCount: Int) throws(FileError) {
+        let start = length
+        var copied = 0
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+        defer { piece.deallocate() }
+        while copied < byteCount {
+            let count = pread(spool, piece.baseAddress, min(piece.count, byteCount - copied), off_t(copied))
+            if count < 0, errno == EINTR { continue }
+            // Nobody else has the file, so it can't be shorter than what was written.
+            var error = count > 0 ? nil : FileError(.writeTo, path)
+            if count > 0 { error = append(UnsafeRawBufferPointer(rebasing: piece[..<count]), [count]).error }
+            if let error {
+                cutBack(to: start, written: copied)
+                throw error
+            }
+            copied += count
+        }
+    }
+
+    /// A new file with no name, on the same disk, for a message that isn't whole.
+    func makeSpool() throws(FileError) -> Int32 {
+        let directory = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
+        var name = Array("\(directory).wsline-XXXXXX".utf8CString)
+        let spool = mkstemp(&name)
+        guard spool >= 0 else { throw FileError(.create, "\(directory).wsline-XXXXXX") }
+        unlink(name)
+        _ = fcntl(spool, F_SETFD, FD_CLOEXEC)
+        return spool
+    }
+
+    /// Takes the last `written` bytes off again, unless somebody else has written behind them.
     func cutBack(to start: Int, written: Int) {
         guard written > 0, length == start + written else { return }
         while ftruncate(descriptor, off_t(start)) != 0, errno == EINTR {}
@@ -172,7 +254,7 @@ private final class AppendedFile {
 }
 
 /// A directory of numbered files.
-private final class SaveDirectory {
+final class SaveDirectory {
     /// A file that has only its hidden name as yet.
     struct Part {
         let number: Int

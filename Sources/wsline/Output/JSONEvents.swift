@@ -24,7 +24,7 @@ enum Direction: String {
 /// | event     | members                                                                                                  |
 /// |-----------|----------------------------------------------------------------------------------------------------------|
 /// | `open`    | `url` (never with credentials), `subprotocol` (or null), `extensions` (array of strings, each as in its header), `headers` (of the peer's half of the handshake: array of `[name, value]`, in order, repeated ones kept, credentials as `***`) |
-/// | `message` | `type` (`text` or `binary`), `text` (of a text) or `base64` (of a binary), `bytes` (the payload's length)  |
+/// | `message` | `type` (`text` or `binary`), `text` (of a text), `base64` (of a binary) or `file` (of a binary that was saved), `bytes` (the payload's length)  |
 /// | `ping`    | the payload as `text` if it is UTF-8, else as `base64`; `bytes`                                           |
 /// | `pong`    | as a ping; `rtt_ms` (the round trip, to three digits) where it answers a ping of ours                      |
 /// | `close`   | `code` (1005: the peer's Close had none, 1006: no Close came), `name` (the code's), `reason`, `clean` (true or false), `by` (`us` or `peer`) |
@@ -118,6 +118,15 @@ struct JSONEvents {
             output.appendJSON(base64: payload)
         }
         output.appendJSON("bytes", UInt64(payload.count))
+        end(&output)
+    }
+
+    /// A binary message that is in the file at `path`.
+    mutating func message(_ head: Head, savedTo path: String, byteCount: Int, to output: inout [UInt8]) {
+        begin(head, "message", to: &output)
+        output.appendJSON("type", literal: "binary")
+        output.appendJSON("file", path)
+        output.appendJSON("bytes", UInt64(byteCount))
         end(&output)
     }
 

@@ -1,3 +1,4 @@
+import Dispatch
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
@@ -14,38 +15,86 @@ struct MessagePresenter {
     /// Whether a text goes out as it came, with a separator behind it: by far the most common case, and the one that has to be fast.
     private let isPlain: Bool
     private var events: JSONEvents?
-    private var saving: SaveQueue?
-    private var scratch: [UInt8] = []
+    private var saving = Saving.nothing { didSet { watchSaving() } }
+    /// What was saved to before, and has not been written yet.
+    private var formerStreams: [SavedStream] = []
+    private let queue: DispatchQueue
+    /// What was to be saved has found room, after ``isSaveBlocked``.
+    var onSaveDrain: (() -> Void)? { didSet { watchSaving() } }
+    /// What waited to be saved can't be.
+    var onSaveFailure: ((FileError) -> Void)? { didSet { watchSaving() } }
     /// Whose events these are; only while listening.
     var client: Int?
+
+    private enum Saving {
+        case nothing
+        case one(SaveDestination, SaveQueue)
+        /// Several clients' messages may be under way; a queue is there only while one is.
+        case each(SaveDestination, [Int: SaveQueue])
+
+        var stream: SavedStream? {
+            switch self {
+            case .nothing: nil
+            case .one(let destination, _), .each(let destination, _): destination.stream
+            }
+        }
+    }
 
     /// - Parameters:
     ///   - isTerminal: whether the output is a terminal, whose escapes are filtered.
     ///   - style: how a conversation marks what comes in; nil for payloads alone.
+    ///   - sharing: whether events are several clients'.
+    ///   - queue: where this is used.
     init(
-        _ options: OutputOptions, isTerminal: Bool, style: Style? = nil, diagnostics: Diagnostics
+        _ options: OutputOptions, isTerminal: Bool, style: Style? = nil, sharing: Bool = false, diagnostics: Diagnostics,
+        queue: DispatchQueue
     ) throws(FileError) {
         self.options = options
         self.diagnostics = diagnostics
+        self.queue = queue
         binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
         filters = isTerminal && !options.allowEscapes
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
         suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
         isPlain = !filters && !options.isJSON && !options.timestamps && style == nil
         if options.isJSON { events = JSONEvents() }
-        try save(to: options.save)
+        if let path = options.save { saving = try makeSaving(path, sharing) }
     }
 
-    /// Whether binary messages are to be handed on in parts: they go to a file, whatever their size.
-    var streamsBinary: Bool { saving != nil && !options.isJSON }
+    /// Whether binary messages go to files.
+    var savesBinary: Bool { if case .nothing = saving { false } else { true } }
+
+    /// Whether they are to be handed on in parts, whatever their size. Several clients' can't be in a pipe, which is to have each whole.
+    var streamsBinary: Bool {
+        switch saving {
+        case .nothing: false
+        case .one: true
+        case .each(let destination, _): destination.stream == nil
+        }
+    }
 
     /// Saves binary messages to `path` from now on, or shows them again.
-    mutating func save(to path: String?) throws(FileError) {
+    mutating func save(to path: String?, reporting output: inout [UInt8]) throws(FileError) {
         abandonPart()
-        try endBatch()
-        saving = nil
-        if let path { saving = SaveQueue(try FileSaver(path)) { [diagnostics] saved in diagnostics.notice("\(saved)") } }
+        try endBatch(into: &output)
+        if let stream = saving.stream, stream.isBlocked { formerStreams.append(stream) }
+        saving = .nothing
+        if let path { saving = try makeSaving(path, false) }
     }
+
+    private func makeSaving(_ path: String, _ sharing: Bool) throws(FileError) -> Saving {
+        let destination = try SaveDestination(path, queue: queue)
+        return sharing ? .each(destination, [:]) : .one(destination, SaveQueue(FileSaver(destination)))
+    }
+
+    private func watchSaving() {
+        guard let stream = saving.stream else { return }
+        stream.onDrain = onSaveDrain
+        stream.onFailure = onSaveFailure
+    }
+
+    /// Whether a pipe or device that is saved to takes no more for now: nothing more should come until ``onSaveDrain``.
+    var isSaveBlocked: Bool { saving.stream?.isBlocked == true || formerStreams.contains(where: \.isBlocked) }
 
     // MARK: Messages
 
@@ -56,7 +105,9 @@ struct MessagePresenter {
             return
         }
         var position = output.count
-        output.append(contentsOf: repeatElement(suffix[0], count: messages.reduce(messages.count) { $0 + $1.bytes.count }))
+        let size = messages.reduce(messages.count) { $0 + $1.bytes.count }
+        Memory.require(position + size)
+        output.append(contentsOf: repeatElement(suffix[0], count: size))
         output.withUnsafeMutableBytes { target in
             guard let base = target.baseAddress else { return }
             for message in messages {
@@ -69,6 +120,7 @@ struct MessagePresenter {
 
     mutating func append(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         if isPlain, kind == .text {
+            Memory.require(output.count + bytes.count + 1)
             output.append(contentsOf: bytes)
             output.append(suffix[0])
         } else {
@@ -77,6 +129,8 @@ struct MessagePresenter {
     }
 
     private mutating func appendSlowly(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        // But for escapes: no form of a binary message takes as much as five bytes for one, and an array that grows is there twice.
+        Memory.require(output.count + bytes.count * (kind == .binary ? 5 : filters ? 3 : 1))
         if events != nil {
             events?.message(.init(.in, client: client), kind, bytes, to: &output)
             return
@@ -103,19 +157,65 @@ struct MessagePresenter {
     }
 
     /// A piece of a binary message goes to its file.
-    func append(_ part: MessagePart) throws(FileError) {
+    mutating func append(_ part: MessagePart, to output: inout [UInt8]) throws(FileError) {
+        guard let queue = saveQueue(begins: true) else { return }
         switch part {
         case .began: break
-        case .bytes(_, let bytes): try saving?.append(bytes)
-        case .ended: saving?.endMessage()
+        case .bytes(_, let bytes): try queue.append(bytes) { report($0, &output) }
+        case .ended:
+            queue.endMessage()
+            // So that its event comes before those of what follows it.
+            if events != nil { try endBatch(into: &output) }
         }
     }
 
     /// No more comes for now: what was gathered for files is written.
-    func endBatch() throws(FileError) { try saving?.flush() }
+    mutating func endBatch(into output: inout [UInt8]) throws(FileError) {
+        if !formerStreams.isEmpty { formerStreams.removeAll { !$0.isBlocked } }
+        guard let queue = saveQueue(begins: false) else { return }
+        try queue.flush { report($0, &output) }
+        forgetQueue(queue)
+    }
 
     /// The connection ended within a message: no half of it stays.
-    func abandonPart() { saving?.abandon() }
+    mutating func abandonPart() {
+        guard let queue = saveQueue(begins: false) else { return }
+        queue.abandon()
+        forgetQueue(queue)
+    }
+
+    /// Gathers at least a read's small messages; a thousand clients may have one under way.
+    private static let sharedCapacity = 64 << 10
+
+    /// Where the present client's messages are gathered; nil where they aren't saved, or none is under way.
+    private mutating func saveQueue(begins: Bool) -> SaveQueue? {
+        switch saving {
+        case .nothing: return nil
+        case .one(_, let queue): return queue
+        case .each(let destination, var queues):
+            if let queue = queues[client ?? 0] { return queue }
+            guard begins else { return nil }
+            let queue = SaveQueue(FileSaver(destination, spools: true), capacity: Self.sharedCapacity)
+            queues[client ?? 0] = queue
+            saving = .each(destination, queues)
+            return queue
+        }
+    }
+
+    private mutating func forgetQueue(_ queue: SaveQueue) {
+        guard queue.isIdle, case .each(let destination, var queues) = saving else { return }
+        queues[client ?? 0] = nil
+        saving = .each(destination, queues)
+    }
+
+    /// Says where a message went: in its event, or in a line.
+    private mutating func report(_ saved: FileSaver.Saved, _ output: inout [UInt8]) {
+        guard events != nil else {
+            guard let stream = saving.stream, stream.isBlocked else { return diagnostics.notice("\(saved)") }
+            return stream.whenWritten { [diagnostics] in diagnostics.notice("\(saved)") }
+        }
+        events?.message(.init(.in, client: client), savedTo: saved.path, byteCount: saved.byteCount, to: &output)
+    }
 
     // MARK: Other events
 

@@ -2,10 +2,11 @@ import Dispatch
 import WebSocketTransport
 import CPosix
 
-/// Standard output, gathered and written without ever blocking the queue that the connection lives on.
+/// What is written without ever blocking the queue that it's used on: standard output, standard error, or a pipe or device to save to.
 ///
-/// The descriptor may be shared with other programs, so its mode is left alone: a pipe or terminal is opened anew as non-blocking where the
-/// system allows that, a socket is told with each call, and elsewhere no more is written at once than a ready pipe is bound to take.
+/// A descriptor that we were started with may be shared with other programs, so its mode is left alone: a pipe or terminal is opened anew as
+/// non-blocking where the system allows that, a socket is told with each call, and elsewhere no more is written at once than a ready pipe is
+/// bound to take.
 final class OutputDescriptor: @unchecked Sendable {
     // Invariant: used on its queue only.
 
@@ -15,6 +16,16 @@ final class OutputDescriptor: @unchecked Sendable {
         case nonBlocking
         case socket
         case readyPieces
+    }
+
+    private struct Target {
+        let descriptor: Int32
+        let way: Way
+        /// Whether its reader is missed as soon as it goes, and not only once there is something to write.
+        let watchesReader: Bool
+        let watch: DescriptorWatch
+        /// Whether it's closed with this.
+        let isOwned: Bool
     }
 
     /// Bytes gathered since the last flush; append to it, then `flush()`.
@@ -32,31 +43,81 @@ final class OutputDescriptor: @unchecked Sendable {
     private(set) var isBlocked = false
 
     private let queue: DispatchQueue
-    private let descriptor: Int32
-    private let way: Way
-    /// Whether its reader can go unnoticed.
-    private let isPipe: Bool
+    /// nil for a pipe that has had no reader yet.
+    private var target: Target?
     /// Bytes of `buffer` that are written.
     private var written = 0
-    private let watch: DescriptorWatch
-    private var failure: Int32?
+    /// Why nothing more can be written; an errno.
+    private(set) var failure: Int32?
     private var hasFailed: Bool { failure != nil }
 
+    /// Writes to a descriptor that others may share.
     init(_ descriptor: Int32, queue: DispatchQueue) {
         self.queue = queue
-        (self.descriptor, way) = Self.open(descriptor)
-        isPipe = way == .nonBlocking || way == .readyPieces ? isatty(descriptor) == 0 : false
         buffer.reserveCapacity(Self.keptCapacity)
+        let (descriptor, way) = Self.open(descriptor)
+        adopt(descriptor, way, watchesReader: (way == .nonBlocking || way == .readyPieces) && isatty(descriptor) == 0)
+    }
+
+    /// Opens the pipe or device at `path`. What is written to a pipe waits until somebody reads it.
+    ///
+    /// - Throws: why it can't be opened.
+    init(path: String, queue: DispatchQueue) throws(FileError) {
+        self.queue = queue
+        let descriptor = systemOpen(path, O_WRONLY | O_APPEND | O_NONBLOCK)
+        if descriptor >= 0 {
+            adoptOwn(descriptor)
+        } else if errno == ENXIO, isPipe(path) {
+            awaitReader(path)
+        } else {
+            throw FileError(.open, path)
+        }
+    }
+
+    deinit {
+        guard let target, target.isOwned else { return }
+        target.watch.cancel()
+        close(target.descriptor)
+    }
+
+    private func adopt(_ descriptor: Int32, _ way: Way, watchesReader: Bool, isOwned: Bool = false) {
         // A reader that is gone is an error of `write`, and not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        watch = DescriptorWatch(self.descriptor, queue: queue)
+        let watch = DescriptorWatch(descriptor, queue: queue)
         watch.onWritable = { [unowned self] in writable() }
         watch.onBreak = { [unowned self] in readerLeft() }
+        target = Target(descriptor: descriptor, way: way, watchesReader: watchesReader, watch: watch, isOwned: isOwned)
+    }
+
+    private func adoptOwn(_ descriptor: Int32) {
+        enlargePipe(descriptor)
+        adopt(descriptor, .nonBlocking, watchesReader: false, isOwned: true)
+    }
+
+    /// Opens a pipe once it has a reader: no event tells of that, only an `open` that waits, on a thread of its own.
+    private func awaitReader(_ path: String) {
+        DispatchQueue(label: "wsline.opening").async { [weak self, queue] in
+            var descriptor: Int32
+            repeat { descriptor = systemOpen(path, O_WRONLY | O_APPEND) } while descriptor < 0 && errno == EINTR
+            if descriptor >= 0 { _ = fcntl(descriptor, F_SETFL, O_APPEND | O_NONBLOCK) }
+            let error = errno
+            queue.async { [weak self, descriptor] in
+                guard let self else {
+                    close(descriptor)
+                    return
+                }
+                guard descriptor >= 0 else { return fail(error) }
+                adoptOwn(descriptor)
+                writable()
+                rearm()
+            }
+        }
     }
 
     /// Learns of a reader that is gone, with nothing to write or with a pipe that is full: `wsline URL | head -1` ends when `head` does.
     private func rearm() {
-        watch.arm(writing: isBlocked, breaking: isPipe && !hasFailed && onFailure != nil)
+        guard let target else { return }
+        target.watch.arm(writing: isBlocked, breaking: target.watchesReader && !hasFailed && onFailure != nil)
     }
 
     private func readerLeft() {
@@ -80,8 +141,12 @@ final class OutputDescriptor: @unchecked Sendable {
             if hasFailed { discard() }
             return
         }
+        guard let target else {
+            isBlocked = !buffer.isEmpty
+            return
+        }
         while written < buffer.count {
-            let count = buffer.withUnsafeBytes { write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
+            let count = buffer.withUnsafeBytes { Self.write(UnsafeRawBufferPointer(rebasing: $0[written...]), to: target) }
             if count > 0 {
                 written += count
             } else if errno == EAGAIN || errno == EWOULDBLOCK {
@@ -102,21 +167,34 @@ final class OutputDescriptor: @unchecked Sendable {
         }
     }
 
-    private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
-        switch way {
+    /// Writes what is gathered, waiting for the reader, for `seconds` at most.
+    func flush(within seconds: Double) {
+        let deadline = DispatchTime.now() + seconds
+        flush()
+        while isBlocked, let target {
+            let now = DispatchTime.now()
+            guard now < deadline else { return }
+            var entry = pollfd(fd: target.descriptor, events: Int16(POLLOUT), revents: 0)
+            poll(&entry, 1, Int32((deadline.uptimeNanoseconds - now.uptimeNanoseconds) / 1_000_000 + 1))
+            writable()
+        }
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to target: Target) -> Int {
+        switch target.way {
         case .direct, .nonBlocking:
-            return bytes.baseAddress.map { systemWrite(descriptor, $0, bytes.count) } ?? 0
+            return bytes.baseAddress.map { systemWrite(target.descriptor, $0, bytes.count) } ?? 0
         case .socket:
-            return send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT))
+            return send(target.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT))
         case .readyPieces:
-            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            var entry = pollfd(fd: target.descriptor, events: Int16(POLLOUT), revents: 0)
             guard poll(&entry, 1, 0) == 1 else {
                 errno = EAGAIN
                 return -1
             }
             // A pipe that polls as writable takes this much whole.
             let piece = UnsafeRawBufferPointer(rebasing: bytes.prefix(512))
-            return piece.baseAddress.map { systemWrite(descriptor, $0, piece.count) } ?? 0
+            return piece.baseAddress.map { systemWrite(target.descriptor, $0, piece.count) } ?? 0
         }
     }
 
@@ -148,3 +226,11 @@ final class OutputDescriptor: @unchecked Sendable {
         }
     }
 }
+
+private func isPipe(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+}
+
+/// `open(2)` under a name that a static method does not hide.
+private func systemOpen(_ path: String, _ flags: Int32) -> Int32 { open(path, flags | O_CLOEXEC | O_NOCTTY) }

@@ -155,6 +155,10 @@ extension OptionGroup {
             details: "Those that --save streams to files may have any size."
         ) { $0.connection.limits.maxMessageSize = UInt64(try $1.size()) },
         .value(
+            "SIZE", "--max-memory", does: "Let the messages of all connections hold at most that (512M)",
+            details: "Whoever would need more is closed with 1013. The default is --max-message where that is more than 512M."
+        ) { $0.maxMemory = try $1.size() },
+        .value(
             "SECS", "--ping-interval", does: "Send a ping that often",
             details: "It keeps proxies from closing a connection that is silent for long."
         ) { $0.connection.limits.pingInterval = try $1.nanoseconds(positive: true) },
