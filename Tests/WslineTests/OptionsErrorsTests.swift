@@ -153,6 +153,10 @@ struct OptionsErrorsTests {
             (["--demo", "--proxy", "h"], "--proxy can't go with --demo: its server is inside this process"),
             (["--split", "nul", "-x", "a", "ws://h"], "--split and -x can't go together: with -x the input isn't read"),
             (["--slash", "--echo", "ws://h"], "--slash and --echo can't go together: with --echo the input isn't read"),
+            (
+                ["--save", "d", "--echo", "ws://h"],
+                "--save and --echo can't go together: a message that is streamed to its file is not kept for an answer"
+            ),
             (["-T", "--json", "ws://h"], "--json and -T can't go together: in JSON, each event has its time"),
             (["-q", "-P", "ws://h"], "-P and -q can't go together: -q shows errors only"),
             (["--max-redirects", "2", "ws://h"], "--max-redirects without --location: no redirect is followed without it"),

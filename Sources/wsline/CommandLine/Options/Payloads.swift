@@ -24,7 +24,8 @@ extension OptionGroup {
                     A directory, or a path that ends in /, gets 000001.bin and so on, none ever overwritten. Messages are written as they come, so that the disk \
                     alone bounds their size.
                     """,
-                in: .messages
+                in: .messages,
+                rules: [.excludes(["--echo"], because: "a message that is streamed to its file is not kept for an answer")]
             ) { $0.output.save = try $1.path() },
         ])
 }
