@@ -88,7 +88,7 @@ extension WebSocketURL: CustomStringConvertible, CustomDebugStringConvertible {
 }
 
 /// Percent-encoding (RFC 3986, section 2.1).
-enum PercentEncoding {
+package enum PercentEncoding {
     /// What may stand in a path or query as it is: RFC 3986's `pchar`, `/`, `?`, an escape's `%`, and the brackets, which many servers expect bare.
     static func isAllowedInTarget(_ byte: UInt8) -> Bool {
         isUnreserved(byte) || "!$&'()*+,;=:@/?%[]".utf8.contains(byte)
@@ -117,7 +117,7 @@ enum PercentEncoding {
     }
 
     /// `nil` if a `%` isn't followed by two digits, or the bytes aren't UTF-8.
-    static func decode(_ text: some StringProtocol) -> String? {
+    package static func decode(_ text: some StringProtocol) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {

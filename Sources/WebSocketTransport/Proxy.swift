@@ -44,7 +44,8 @@ public struct Proxy: Sendable, Equatable {
         if let at = authority.lastIndex(of: "@") {
             let (user, password) = split(authority[..<at], at: ":")
             // With no colon there is a user alone, and `split` has it second.
-            guard let name = PercentEncoding.decode(user ?? password), let secret = PercentEncoding.decode(user == nil ? "" : password)
+            guard let name = PercentEncoding.decode(user ?? password),
+                let secret = PercentEncoding.decode(user == nil ? Substring() : password)
             else {
                 throw TransportError(.proxy, .protocolFailure, "the proxy's user or password has a bad % escape")
             }

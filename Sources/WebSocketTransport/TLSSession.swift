@@ -74,7 +74,7 @@ final class TLSSession {
 
     /// The session behind OpenSSL's pointer, within a callback.
     static func of(_ ssl: OpaquePointer) -> TLSSession? {
-        SSL_get_ex_data(ssl, 0).map { Unmanaged.fromOpaque$0.takeUnretainedValue() }
+        SSL_get_ex_data(ssl, 0).map { Unmanaged.fromOpaque($0).takeUnretainedValue() }
     }
 
     /// Sets what the certificate is held against, and SNI, which an IP literal must not have (RFC 6066 §3).

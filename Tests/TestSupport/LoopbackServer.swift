@@ -17,7 +17,7 @@ public final class LoopbackServer: Sendable {
             let bytes = Array(bytes)
             var sent = 0
             while sent < bytes.count {
-                let count = bytes[sent...].withUnsafeBytes { systemSend(descriptor, $0) }
+                let count = bytes[sent...].withUnsafeBytes { systemSend(descriptor, $0.baseAddress, $0.count) }
                 guard count > 0 else { throw TestFailure("send: errno \(errno)") }
                 sent += count
             }

@@ -364,23 +364,3 @@ private final class Ending: Sendable {
         }
     }
 }
-
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-    #if canImport(Darwin)
-        Darwin.write(descriptor, bytes, count)
-    #elseif canImport(Musl)
-        Musl.write(descriptor, bytes, count)
-    #else
-        Glibc.write(descriptor, bytes, count)
-    #endif
-}
-
-private func systemClose(_ descriptor: Int32) {
-    #if canImport(Darwin)
-        _ = Darwin.close(descriptor)
-    #elseif canImport(Musl)
-        _ = Musl.close(descriptor)
-    #else
-        _ = Glibc.close(descriptor)
-    #endif
-}

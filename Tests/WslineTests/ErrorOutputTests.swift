@@ -4,14 +4,7 @@ import TestSupport
 import Testing
 
 @testable import wsline
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import CPosix
 
 @Suite struct ErrorOutputTests {
     private func line(_ number: Int) -> [UInt8] { Array("line \(number) \(String(repeating: "x", count: 500))\n".utf8) }

@@ -122,8 +122,3 @@ private func waitForSteadyMemory(_ peak: () -> Int?) throws {
         last = peak
     }
 }
-
-private func systemOpen(_ path: String, _ mode: Int32) -> Int32 { open(path, mode) }
-private func systemClose(_ descriptor: Int32) { close(descriptor) }
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int { read(descriptor, bytes, count) }
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int { write(descriptor, bytes, count) }

@@ -111,7 +111,7 @@ extension TemporaryDirectory {
         defer { close(descriptor) }
         var written = 0
         while written < bytes.count {
-            let count = bytes[written...].withUnsafeBytes { systemWrite(descriptor, $0) }
+            let count = bytes[written...].withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 else { throw TestFailure("write \(file(name)): errno \(errno)") }
             written += count
         }
@@ -124,13 +124,9 @@ extension TemporaryDirectory {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
-        while case let count = buffer.withUnsafeMutableBytes({ systemRead(descriptor, $0) }), count > 0 { bytes += buffer[..<count] }
+        while case let count = buffer.withUnsafeMutableBytes({ systemRead(descriptor, $0.baseAddress, $0.count) }), count > 0 {
+            bytes += buffer[..<count]
+        }
         return bytes
     }
-}
-
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int { write(descriptor, bytes.baseAddress, bytes.count) }
-
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawBufferPointer) -> Int {
-    read(descriptor, bytes.baseAddress, bytes.count)
 }

@@ -231,6 +231,3 @@ private func isPipe(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
 }
-
-/// `open(2)` under a name that a static method does not hide.
-private func systemOpen(_ path: String, _ flags: Int32) -> Int32 { open(path, flags | O_CLOEXEC | O_NOCTTY) }
