@@ -228,7 +228,7 @@ extension ProgramTests {
             #expect(try run(["--send-as", "hex", "-x", "zz", server.url]).status == 65)
             let full = try run(["-1", server.url], input: "hi\n", output: .file("/dev/full"))
             #expect(full.status == 74)
-            #expect(full.errors.contains("can't write to standard output: No space left on device"), "\(full.errors)")
+            #expect(full.errors.contains("can't write to standard output: no space left on device"), "\(full.errors)")
             #expect(try run(["--save", "/nonexistent/file", server.url], input: "").status == 74)
             #expect(try run(["--cert", "/nonexistent.pem", "wss://localhost:\(server.port)/"], input: "").status == 74)
         }

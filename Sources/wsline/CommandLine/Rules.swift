@@ -7,11 +7,11 @@ struct Rules {
     init(_ given: Given) { self.given = given }
 
     func check() throws(UsageFailure) {
-        for argument in given.options { for rule in argument.option.rules { try check(rule, of: argument) } }
         let role = given.role
         for argument in given.options where !argument.option.roles.isSuperset(of: role) {
             throw UsageFailure("\(argument.spelling) can't go with \(Self.reason(role, argument.option))")
         }
+        for argument in given.options { for rule in argument.option.rules { try check(rule, of: argument) } }
     }
 
     private func check(_ rule: Rule, of argument: Argument) throws(UsageFailure) {
