@@ -46,20 +46,18 @@ import Testing
         let bytes = noise(100_000)
         async let sent = pair.server.send(bytes)
         let client = pair.client
-        let got: [UInt8] = await withCheckedContinuation { continuation in
-            client.queue.async {
-                let collected = Box([UInt8]())
-                client.onReadable = {
-                    var buffer = [UInt8](repeating: 0, count: 1000)
-                    guard case .bytes(let count) = buffer.withUnsafeMutableBytes({ client.read(into: $0) }) else { return }
-                    collected.value += buffer[..<count]
-                    guard collected.value.count == bytes.count else { return }
-                    client.onReadable = nil
-                    client.pauseReading()
-                    continuation.resume(returning: collected.value)
-                }
-                client.resumeReading()
+        let got: [UInt8] = await client.queue.callback { resume in
+            let collected = Box([UInt8]())
+            client.onReadable = {
+                var buffer = [UInt8](repeating: 0, count: 1000)
+                guard case .bytes(let count) = buffer.withUnsafeMutableBytes({ client.read(into: $0) }) else { return }
+                collected.value += buffer[..<count]
+                guard collected.value.count == bytes.count else { return }
+                client.onReadable = nil
+                client.pauseReading()
+                resume(collected.value)
             }
+            client.resumeReading()
         }
         #expect(got == bytes)
         #expect(await sent == nil)
@@ -74,22 +72,20 @@ import Testing
         if !isReset { await client.queue.run { client.shutdownWrite() } }
         await pair.server.send(noise(3000))
         await pair.server.queue.run { isReset ? pair.server.abort() : pair.server.close() }
-        let got: Transcript = await withCheckedContinuation { continuation in
-            client.queue.async {
-                let collected = Box(Transcript())
-                client.onReadable = {
-                    var buffer = [UInt8](repeating: 0, count: 1000)
-                    switch buffer.withUnsafeMutableBytes({ client.read(into: $0) }) {
-                    case .bytes(let count): collected.value.bytes += buffer[..<count]
-                    case .wouldBlock: return
-                    case let ending:
-                        client.onReadable = nil
-                        collected.value.ending = ending
-                        continuation.resume(returning: collected.value)
-                    }
+        let got: Transcript = await client.queue.callback { resume in
+            let collected = Box(Transcript())
+            client.onReadable = {
+                var buffer = [UInt8](repeating: 0, count: 1000)
+                switch buffer.withUnsafeMutableBytes({ client.read(into: $0) }) {
+                case .bytes(let count): collected.value.bytes += buffer[..<count]
+                case .wouldBlock: return
+                case let ending:
+                    client.onReadable = nil
+                    collected.value.ending = ending
+                    resume(collected.value)
                 }
-                client.resumeReading()
             }
+            client.resumeReading()
         }
         // Of a reset connection a system may drop what was not read yet.
         #expect(isReset ? got.failure?.kind == .reset : got.endedCleanly && got.bytes.count == 3000)
@@ -109,23 +105,21 @@ import Testing
 
     /// How much each read gave, once everything has arrived.
     private func readSizes(_ stream: ByteStream) async -> [Int] {
-        await withCheckedContinuation { continuation in
-            stream.queue.async {
-                let sizes = Box([Int]())
-                stream.onReadable = {
-                    var buffer = [UInt8](repeating: 0, count: 4096)
-                    while true {
-                        switch buffer.withUnsafeMutableBytes({ stream.read(into: $0) }) {
-                        case .bytes(let count): sizes.value.append(count)
-                        case .wouldBlock: return
-                        case .end, .failed:
-                            stream.onReadable = nil
-                            return continuation.resume(returning: sizes.value)
-                        }
+        await stream.queue.callback { resume in
+            let sizes = Box([Int]())
+            stream.onReadable = {
+                var buffer = [UInt8](repeating: 0, count: 4096)
+                while true {
+                    switch buffer.withUnsafeMutableBytes({ stream.read(into: $0) }) {
+                    case .bytes(let count): sizes.value.append(count)
+                    case .wouldBlock: return
+                    case .end, .failed:
+                        stream.onReadable = nil
+                        return resume(sizes.value)
                     }
                 }
-                stream.resumeReading()
             }
+            stream.resumeReading()
         }
     }
 
@@ -232,18 +226,16 @@ import Testing
         let pair = try await Self.pair(tls: tls)
         let client = pair.client
         await pair.server.send("x")
-        await withCheckedContinuation { continuation in
-            client.queue.async {
-                client.onReadable = {
-                    client.close()
-                    client.close()
-                    client.abort()
-                    client.shutdownWrite()
-                    client.resumeReading()
-                    continuation.resume()
-                }
+        await client.queue.callback { resume in
+            client.onReadable = {
+                client.close()
+                client.close()
+                client.abort()
+                client.shutdownWrite()
                 client.resumeReading()
+                resume(())
             }
+            client.resumeReading()
         }
         let got = await client.queue.run {
             var byte: UInt8 = 0

@@ -47,9 +47,7 @@ import CPosix
 
     /// Waits until `body` has called its argument; everything happens on the queue.
     private func until(_ body: @escaping @Sendable (@escaping () -> Void) -> Void) async {
-        await withCheckedContinuation { continuation in
-            queue.async { body { continuation.resume() } }
-        }
+        await queue.callback { resume in body { resume(()) } }
     }
 
     /// Waits until what got ready last of all has been told, twice over: what was ready before would have been told by then.

@@ -143,19 +143,17 @@ import CPosix
         var options = DialOptions()
         options.tls = try TestTLS().client
         let dialOptions = options
-        await withCheckedContinuation { continuation in
-            queue.async {
-                let handle = Box<Dialer?>(nil)
-                handle.value = Dialer.connect(
-                    to: .host("127.0.0.1", port: server.port), options: dialOptions, queue: queue,
-                    onProgress: { event in
-                        guard case .connected = event else { return }
-                        handle.value?.cancel()
-                        handle.value = nil
-                        queue.async { continuation.resume() }
-                    },
-                    completion: { _ in told.value = true })
-            }
+        await queue.callback { resume in
+            let handle = Box<Dialer?>(nil)
+            handle.value = Dialer.connect(
+                to: .host("127.0.0.1", port: server.port), options: dialOptions, queue: queue,
+                onProgress: { event in
+                    guard case .connected = event else { return }
+                    handle.value?.cancel()
+                    handle.value = nil
+                    queue.async { resume(()) }
+                },
+                completion: { _ in told.value = true })
         }
         #expect(await queue.run { told.value } == false)
     }

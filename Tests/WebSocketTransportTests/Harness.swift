@@ -1,4 +1,5 @@
 import Dispatch
+import Synchronization
 import Testing
 
 @testable import TestSupport
@@ -7,10 +8,30 @@ import Testing
 extension DispatchQueue {
     /// Runs `body` on the queue, as everything of a stream has to.
     func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-        await withCheckedContinuation { continuation in
-            self.async { continuation.resume(returning: body()) }
-        }
+        await callback { $0(body()) }
     }
+
+    /// Runs `body` on the queue, and waits until it calls what it is passed, at once or later; returns the value of that call.
+    ///
+    /// The value is handed over under a lock: the runtime doesn't report to ThreadSanitizer that a continuation which is resumed before it is awaited
+    /// orders the two, and whoever reads the value would seem to race with the thread that made it.
+    func callback<Value: Sendable>(_ body: @escaping @Sendable (_ resume: @escaping @Sendable (Value) -> Void) -> Void) async -> Value {
+        let handover = Handover<Value>()
+        await withCheckedContinuation { continuation in
+            self.async {
+                body { value in
+                    handover.value.withLock { $0 = value }
+                    continuation.resume()
+                }
+            }
+        }
+        guard let value = handover.value.withLock({ $0 }) else { preconditionFailure("resumed without a value") }
+        return value
+    }
+}
+
+private final class Handover<Value: Sendable>: Sendable {
+    let value = Mutex<Value?>(nil)
 }
 
 /// Everything that a stream gave, and how it ended.
@@ -33,55 +54,51 @@ struct Transcript: Sendable {
 extension ByteStream {
     /// Reads with a buffer of `size` bytes until `count` bytes have come, or the end.
     func collect(atLeast count: Int = .max, buffer size: Int = 65536) async -> Transcript {
-        await withCheckedContinuation { continuation in
-            queue.async { [self] in
-                let transcript = Box(Transcript())
-                let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
-                let finish = {
-                    self.pauseReading()
-                    self.onReadable = nil
-                    buffer.deallocate()
-                    continuation.resume(returning: transcript.value)
-                }
-                onReadable = { [self] in
-                    while true {
-                        switch read(into: buffer) {
-                        case .bytes(let count): transcript.value.bytes += buffer[..<count]
-                        case .wouldBlock: return
-                        case let ending:
-                            transcript.value.ending = ending
-                            return finish()
-                        }
-                        if transcript.value.bytes.count >= count { return finish() }
-                    }
-                }
-                resumeReading()
+        await queue.callback { [self] resume in
+            let transcript = Box(Transcript())
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+            let finish = {
+                self.pauseReading()
+                self.onReadable = nil
+                buffer.deallocate()
+                resume(transcript.value)
             }
+            onReadable = { [self] in
+                while true {
+                    switch read(into: buffer) {
+                    case .bytes(let count): transcript.value.bytes += buffer[..<count]
+                    case .wouldBlock: return
+                    case let ending:
+                        transcript.value.ending = ending
+                        return finish()
+                    }
+                    if transcript.value.bytes.count >= count { return finish() }
+                }
+            }
+            resumeReading()
         }
     }
 
     /// Writes all of it, waiting for room; the outcome's error if it fails.
     @discardableResult
     func send(_ bytes: [UInt8]) async -> TransportError? {
-        await withCheckedContinuation { continuation in
-            queue.async { [self] in
-                let sent = Box(0)
-                let step: () -> Void = { [self] in
-                    while sent.value < bytes.count {
-                        switch bytes.withUnsafeBytes({ write(UnsafeRawBufferPointer(rebasing: $0[sent.value...])) }) {
-                        case .bytes(let count): sent.value += count
-                        case .wouldBlock: return
-                        case .failed(let error):
-                            onWritable = nil
-                            return continuation.resume(returning: error)
-                        }
+        await queue.callback { [self] resume in
+            let sent = Box(0)
+            let step: () -> Void = { [self] in
+                while sent.value < bytes.count {
+                    switch bytes.withUnsafeBytes({ write(UnsafeRawBufferPointer(rebasing: $0[sent.value...])) }) {
+                    case .bytes(let count): sent.value += count
+                    case .wouldBlock: return
+                    case .failed(let error):
+                        onWritable = nil
+                        return resume(error)
                     }
-                    onWritable = nil
-                    continuation.resume(returning: nil)
                 }
-                onWritable = step
-                step()
+                onWritable = nil
+                resume(nil)
             }
+            onWritable = step
+            step()
         }
     }
 
@@ -142,10 +159,8 @@ func dial(
     _ target: Target, _ options: DialOptions = DialOptions(), onProgress: @escaping @Sendable (DialEvent) -> Void = { _ in }
 ) async -> Result<DialedStream, TransportError> {
     let queue = DispatchQueue(label: "test.dial")
-    return await withCheckedContinuation { continuation in
-        queue.async {
-            Dialer.connect(to: target, options: options, queue: queue, onProgress: onProgress) { continuation.resume(returning: $0) }
-        }
+    return await queue.callback { resume in
+        Dialer.connect(to: target, options: options, queue: queue, onProgress: onProgress, completion: resume)
     }
 }
 

@@ -22,10 +22,8 @@ import Testing
     }
 
     private func connect(_ port: UInt16, on queue: DispatchQueue) async throws -> ByteStream {
-        try await withCheckedContinuation { (continuation: CheckedContinuation<Result<DialedStream, TransportError>, Never>) in
-            queue.async {
-                Dialer.connect(to: .host("127.0.0.1", port: port), queue: queue) { continuation.resume(returning: $0) }
-            }
+        try await queue.callback { resume in
+            Dialer.connect(to: .host("127.0.0.1", port: port), queue: queue, completion: resume)
         }.get().stream
     }
 
