@@ -62,7 +62,7 @@ extension ProgramTests {
 
             @Test(
                 "where there is no memory for a long message, it says so in a line, with 1",
-                .enabled(if: !isSanitized, "sanitizers reserve it"),
+                .limitsMemory,
                 arguments: [20, 60])
             func noMemory(_ more: Int) throws {
                 let server = try longText()
@@ -71,7 +71,7 @@ extension ProgramTests {
             }
 
             @Test(
-                "without memory at a terminal its modes come back", .enabled(if: !isSanitized, "sanitizers reserve it"),
+                "without memory at a terminal its modes come back", .limitsMemory,
                 arguments: [20, 90])
             func noMemoryAtTerminal(_ more: Int) throws {
                 let server = try longText()
@@ -87,7 +87,7 @@ extension ProgramTests {
 
             @Test(
                 "where there is no memory for a long line, it says so in a line, with 1",
-                .enabled(if: !isSanitized, "sanitizers reserve it"))
+                .limitsMemory)
             func noMemoryForLine() throws {
                 let server = try TestServer.echo()
                 let limit = try addressSpace() + (30 << 20)
@@ -147,7 +147,7 @@ extension ProgramTests {
             }
             try server.program.wait(for: .errors) { $0.contains("closed with 1013 (try again later)") && $0.contains("--max-memory") }
             try server.program.wait(for: .errors) { $0.split(separator: "\n").count { $0.contains("closed with 1013") } >= 3 }
-            #expect(try #require(server.program.peakMemory) < 80 << 20)
+            expectPeakMemory(server.program.peakMemory, below: 80 << 20)
             // The first has its place until it ends.
             try clients[0].connection.send(RawClient.frame(0x80, [2]))
             #expect(try clients[0].connection.receive(exactly: 2)[0] == 0x82)
@@ -243,6 +243,3 @@ extension ProgramTests {
         #endif
     }
 }
-
-/// Whether the tests run under a sanitizer, which needs far more memory than it uses.
-private let isSanitized = getenv("ASAN_OPTIONS") != nil || getenv("TSAN_OPTIONS") != nil

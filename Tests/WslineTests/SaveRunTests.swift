@@ -119,7 +119,7 @@ extension ProgramTests {
             let piece = message(5, 1 << 20)
             for _ in 0..<80 { try sender.connection.send(piece) }
             try server.program.wait(for: .errors, within: 60) { $0.contains("saved 83886080 bytes") }
-            #expect(try #require(server.program.peakMemory) < 60 << 20)
+            expectPeakMemory(server.program.peakMemory, below: 60 << 20)
             #expect(try server.end() == .exited(143))
         }
     }
