@@ -114,7 +114,7 @@ public final class LoopbackServer: Sendable {
         var errors: [any Error] { locked { thrown } }
 
         func add(_ descriptor: Int32) -> Bool {
-            var timeout = timeval(tv_sec: 10, tv_usec: 0)
+            var timeout = timeval(tv_sec: 10 * Int(Sanitizer.slowness), tv_usec: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
             setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
             return locked {

@@ -30,7 +30,7 @@ public final class PseudoTerminal {
     public let process: pid_t
     private let controller: Int32
     private var status: ExitStatus?
-    /// Seconds that a wait may take before it has failed.
+    /// Seconds that a wait may take before it has failed, in an ordinary build.
     public var patience = 10.0
 
     /// Starts the program at `path` as the leader of a session that has the terminal.
@@ -129,7 +129,7 @@ public final class PseudoTerminal {
 
     /// Reads until the screen is as `condition` says.
     public func wait(until condition: (ScreenEmulator) throws -> Bool) throws {
-        let deadline = Self.now() + patience
+        let deadline = Self.now() + patience * Sanitizer.slowness
         while try !condition(screen) {
             guard Self.now() < deadline else {
                 throw Failure(description: "waited \(patience) s in vain; the screen:\n\(screen.description)")
@@ -137,12 +137,15 @@ public final class PseudoTerminal {
             if !readAvailable(milliseconds: 50), try !condition(screen) {
                 throw Failure(description: "the program ended before; the screen:\n\(screen.description)")
             }
+            // All that is there: while messages keep coming, a slow reader would see nothing but screens that are half drawn.
+            var reads = 0
+            while reads < 64, readAvailable(milliseconds: 0, untilEmpty: true) { reads += 1 }
         }
     }
 
     /// Reads what the program still writes until it ends.
     public func waitForExit() throws -> ExitStatus {
-        let deadline = Self.now() + patience
+        let deadline = Self.now() + patience * Sanitizer.slowness
         while status == nil {
             readAvailable(milliseconds: 10)
             var raw: Int32 = 0

@@ -306,7 +306,7 @@ private final class Collector: Sendable {
     }
 
     func wait(within seconds: Double, until condition: ([UInt8]) -> Bool) -> Bool {
-        let deadline = DispatchTime.now() + seconds
+        let deadline = DispatchTime.now() + seconds * Sanitizer.slowness
         while true {
             let (bytes, isOver) = state.withLock { ($0.bytes, $0.isOver) }
             if condition(bytes) { return true }
@@ -315,7 +315,7 @@ private final class Collector: Sendable {
     }
 
     func waitForEnd(within seconds: Double) -> Bool {
-        let deadline = DispatchTime.now() + seconds
+        let deadline = DispatchTime.now() + seconds * Sanitizer.slowness
         while state.withLock({ $0.isReading && !$0.isOver }) {
             if changed.wait(timeout: deadline) == .timedOut { return false }
         }
@@ -357,7 +357,7 @@ private final class Ending: Sendable {
     }
 
     func wait(within seconds: Double) -> RunningProcess.Result? {
-        let deadline = DispatchTime.now() + seconds
+        let deadline = DispatchTime.now() + seconds * Sanitizer.slowness
         while true {
             if let result = result.withLock({ $0 }) { return result }
             if changed.wait(timeout: deadline) == .timedOut { return nil }

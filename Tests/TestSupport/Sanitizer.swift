@@ -11,6 +11,9 @@ public enum Sanitizer: Sendable {
         return dlsym(program, "__tsan_init") != nil ? .thread : nil
     }()
 
+    /// How many times as long as in an ordinary build a wait may take before it has failed: the program, its peer and the tests' own code are all slower.
+    public static let slowness: Double = current == nil ? 1 : 6
+
     /// The exit status of a program in which a sanitizer has found something, as `Tests/sanitize` sets it: none of wsline's own.
     static let foundSomething: Int32 = 66
 

@@ -81,7 +81,7 @@ final class Fifo: Sendable {
 extension Gathered {
     /// Waits until what came so far is as `condition` says.
     func wait(within seconds: Double = 20, until condition: ([Element]) -> Bool) throws {
-        let deadline = DispatchTime.now() + seconds
+        let deadline = DispatchTime.now() + seconds * Sanitizer.slowness
         var count = 0
         while !condition(all) {
             guard DispatchTime.now() < deadline else { throw TestFailure("waited in vain: \("\(all)".suffix(2000))") }
@@ -103,7 +103,7 @@ extension PseudoTerminal {
 
     /// Waits for the end, and reads nothing.
     func waitUnread(within seconds: Double = 10) throws {
-        let deadline = DispatchTime.now() + seconds
+        let deadline = DispatchTime.now() + seconds * Sanitizer.slowness
         var info = siginfo_t()
         while waitid(P_PID, id_t(process), &info, WEXITED | WNOWAIT | WNOHANG) == 0, info.si_signo == 0 {
             guard DispatchTime.now() < deadline else { throw TestFailure("still running after \(seconds) s") }

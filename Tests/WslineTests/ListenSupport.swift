@@ -56,7 +56,7 @@ final class RawClient {
     init(port: UInt16) throws {
         let descriptor = socket(AF_INET, streamSocket, 0)
         connection = LoopbackServer.Connection(descriptor: descriptor)
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 10 * Int(Sanitizer.slowness), tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }

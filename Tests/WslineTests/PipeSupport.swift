@@ -149,7 +149,7 @@ final class Gathered<Element: Sendable>: Sendable {
     /// The first `count` of them, or an error after `seconds`.
     @discardableResult
     func first(_ count: Int, within seconds: Double = 20) throws -> [Element] {
-        let deadline = DispatchTime.now() + seconds
+        let deadline = DispatchTime.now() + seconds * Sanitizer.slowness
         while true {
             let all = all
             if all.count >= count { return Array(all.prefix(count)) }
