@@ -1,4 +1,3 @@
-import Dispatch
 import CPosix
 
 /// What a read came to.
@@ -22,12 +21,8 @@ public enum WriteOutcome: Sendable {
 }
 
 /// One connected stream, plain or TLS. Non-blocking; the caller's memory is read and written directly.
-///
-/// Everything happens on ``queue``, which must be serial; each entry checks it.
-public final class ByteStream: @unchecked Sendable {
-    // Invariant: all mutable state is touched on `queue` only, or in deinit, when nobody else can.
-
-    public let queue: DispatchQueue
+@EventLoop
+public final class ByteStream {
     /// Called while reading is resumed and there may be something to read. Reading until ``ReadOutcome/wouldBlock`` is best, but not a must:
     /// it's called again for what was left.
     public var onReadable: (() -> Void)?
@@ -69,15 +64,14 @@ public final class ByteStream: @unchecked Sendable {
     private var isWakeScheduled = false
 
     /// Takes a connected, non-blocking socket over; it's closed with the stream.
-    convenience init(_ socket: Socket, queue: DispatchQueue) {
-        self.init(DescriptorLease(socket), queue: queue)
+    convenience init(_ socket: Socket) {
+        self.init(DescriptorLease(socket))
     }
 
-    init(_ lease: DescriptorLease, queue: DispatchQueue) {
+    init(_ lease: DescriptorLease) {
         ignoreBrokenPipeSignal
         socket = lease.socket
-        self.queue = queue
-        watch = DescriptorWatch(lease, queue: queue)
+        watch = DescriptorWatch(lease)
         socket.setNoDelay()
         watch.onReadable = { [weak self] in self?.socketIsReadable() }
         watch.onWritable = { [weak self] in self?.socketIsWritable() }
@@ -97,11 +91,12 @@ public final class ByteStream: @unchecked Sendable {
     /// ``ReadOutcome/wouldBlock``.
     public var hasBufferedInput: Bool { mayHoldInput && tls?.hasPending == true }
 
+    isolated deinit { watch.cancel() }
+
     // MARK: Reading and writing
 
     /// Fills `buffer` with what is there, several TLS records if they have come.
     public func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadOutcome {
-        dispatchPrecondition(condition: .onQueue(queue))
         if let ending { return ending }
         guard case .open = phase else { return .failed(notOpen) }
         guard buffer.count > 0 else { return .bytes(0) }
@@ -112,7 +107,6 @@ public final class ByteStream: @unchecked Sendable {
     ///
     /// After ``WriteOutcome/wouldBlock`` the next write must begin with the same bytes, at least as many: under TLS they are encrypted already.
     public func write(_ buffer: UnsafeRawBufferPointer) -> WriteOutcome {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard case .open = phase, case .open = writeSide else { return .failed(notOpen) }
         guard buffer.count > 0 else { return .bytes(0) }
         return tls.map { writeRecords($0, buffer) } ?? writeSocket(buffer)
@@ -215,7 +209,6 @@ public final class ByteStream: @unchecked Sendable {
 
     /// Lets ``onReadable`` be called, until ``pauseReading()`` or the end.
     public func resumeReading() {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard !isClosed, !isReading else { return }
         isReading = true
         scheduleWake()
@@ -224,7 +217,6 @@ public final class ByteStream: @unchecked Sendable {
 
     /// Stops ``onReadable``: the peer's data stays in the socket, and in time the peer has to wait.
     public func pauseReading() {
-        dispatchPrecondition(condition: .onQueue(queue))
         isReading = false
         updateWatch()
     }
@@ -282,7 +274,7 @@ public final class ByteStream: @unchecked Sendable {
     private func scheduleWake() {
         guard isReading, !isInReadHandler, !isWakeScheduled, hasInputWithoutEvent else { return }
         isWakeScheduled = true
-        Poller.later(on: queue) { [weak self] in
+        EventLoop.later { [weak self] in
             guard let self else { return }
             isWakeScheduled = false
             guard hasInputWithoutEvent else { return }
@@ -294,9 +286,8 @@ public final class ByteStream: @unchecked Sendable {
 
     /// Starts TLS on the stream, within the TLS that it may have already. Nothing may have been read ahead of it.
     ///
-    /// `completion` is called once, on ``queue``, unless the stream is closed first; the caller bounds the time.
+    /// `completion` is called once, unless the stream is closed first; the caller bounds the time.
     func startTLS(_ context: TLSContext, _ role: TLSSession.Role, completion: @escaping (Result<TLSInfo, TransportError>) -> Void) {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard case .open = phase else { return completion(.failure(notOpen)) }
         do {
             tls = try TLSSession(context, role, descriptor: socket.descriptor, carrier: tls)
@@ -342,7 +333,6 @@ public final class ByteStream: @unchecked Sendable {
 
     /// Tells the peer that nothing more comes (close_notify under TLS, then FIN); reading goes on.
     public func shutdownWrite() {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard case .open = phase, case .open = writeSide else { return }
         wantsWritable = false
         finishWriteSide()
@@ -365,7 +355,6 @@ public final class ByteStream: @unchecked Sendable {
     /// What the peer has sent and nobody has read makes the kernel reset the connection, which may cost the peer what we wrote last: to be
     /// sure that it arrives, ``shutdownWrite()`` and read to the end first.
     public func close() {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard !isClosed else { return }
         if case .open = phase, writeSide != .closed { finishWriteSide() }
         tearDown()
@@ -373,7 +362,6 @@ public final class ByteStream: @unchecked Sendable {
 
     /// Closes at once with a reset (RST): what is unsent is dropped.
     public func abort() {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard !isClosed else { return }
         socket.resetOnClose()
         tearDown()

@@ -1,9 +1,8 @@
-import Dispatch
+import WebSocketProtocol
 
-/// Makes one connection: name, address, proxy, TLS. The value that ``connect(to:options:queue:onProgress:completion:)`` returns is its handle.
-public final class Dialer: @unchecked Sendable {
-    // Invariant: all mutable state is touched on `queue` only.
-
+/// Makes one connection: name, address, proxy, TLS. The value that ``connect(to:options:onProgress:completion:)`` returns is its handle.
+@EventLoop
+public final class Dialer {
     private enum State {
         case idle
         case racing(HappyEyeballs, [HappyEyeballs.Attempt: ConnectAttempt])
@@ -14,19 +13,18 @@ public final class Dialer: @unchecked Sendable {
 
     private let target: Target
     private let options: DialOptions
-    private let queue: DispatchQueue
     private let onProgress: (DialEvent) -> Void
     private let completion: (Result<DialedStream, TransportError>) -> Void
 
     private var state = State.idle
     private var stage = Stage.name
-    private var raceTimer: (any DispatchSourceTimer)?
+    private var raceTimer: Timer?
     private var deadline: PeerTimer?
-    private let began = DispatchTime.now()
+    private let began = monotonicNow()
     private var stepBegan: Double = 0
     private var timings = Timings()
 
-    /// Begins to connect. `queue` must be serial; everything happens on it, and nothing before this returns.
+    /// Begins to connect. Nothing is called before this returns.
     ///
     /// - Parameters:
     ///   - onProgress: called for each step, for `-v`.
@@ -34,29 +32,27 @@ public final class Dialer: @unchecked Sendable {
     ///     the stage, when the time ran out.
     @discardableResult
     public static func connect(
-        to target: Target, options: DialOptions = DialOptions(), queue: DispatchQueue,
+        to target: Target, options: DialOptions = DialOptions(),
         onProgress: @escaping (DialEvent) -> Void = { _ in },
         completion: @escaping (Result<DialedStream, TransportError>) -> Void
     ) -> Dialer {
-        let dialer = Dialer(target, options, queue, onProgress, completion)
-        Poller.later(on: queue) { dialer.start() }
+        let dialer = Dialer(target, options, onProgress, completion)
+        EventLoop.later { dialer.start() }
         return dialer
     }
 
     private init(
-        _ target: Target, _ options: DialOptions, _ queue: DispatchQueue, _ onProgress: @escaping (DialEvent) -> Void,
+        _ target: Target, _ options: DialOptions, _ onProgress: @escaping (DialEvent) -> Void,
         _ completion: @escaping (Result<DialedStream, TransportError>) -> Void
     ) {
         self.target = target
         self.options = options
-        self.queue = queue
         self.onProgress = onProgress
         self.completion = completion
     }
 
-    /// Gives up; on the queue. Nothing is called after it.
+    /// Gives up. Nothing is called after it.
     public func cancel() {
-        dispatchPrecondition(condition: .onQueue(queue))
         tearDown(keeping: nil)
     }
 
@@ -96,7 +92,7 @@ public final class Dialer: @unchecked Sendable {
         }
         onProgress(.resolving(host: host))
         for family in options.families.list {
-            Resolver.resolve(host, port: port, family: family, on: queue) { [self] result in
+            Resolver.resolve(host, port: port, family: family) { [self] result in
                 guard case .racing = state else { return }
                 if case .success(let addresses) = result {
                     onProgress(.resolved(host: host, addresses, seconds: elapsed))
@@ -123,7 +119,7 @@ public final class Dialer: @unchecked Sendable {
                 timings.name = elapsed
                 stepBegan = elapsed
             }
-            let attempt = ConnectAttempt(queue: queue)
+            let attempt = ConnectAttempt()
             attempts[number] = attempt
             state = .racing(race, attempts)
             onProgress(.trying(address))
@@ -132,7 +128,7 @@ public final class Dialer: @unchecked Sendable {
         case .armTimer(let time):
             armRaceTimer(at: time)
         case .disarmTimer:
-            raceTimer?.cancel()
+            raceTimer?.disarm()
             raceTimer = nil
         case .cancel(let number):
             attempts.removeValue(forKey: number)?.cancel()
@@ -155,7 +151,7 @@ public final class Dialer: @unchecked Sendable {
         case .success(let lease):
             race { race, _ in race.succeeded(number) }
             timings.connect = elapsed - stepBegan
-            let stream = ByteStream(lease, queue: queue)
+            let stream = ByteStream(lease)
             state = .handshaking(stream)
             onProgress(.connected(address, local: stream.localAddress))
             connected(stream)
@@ -163,12 +159,10 @@ public final class Dialer: @unchecked Sendable {
     }
 
     private func armRaceTimer(at time: Duration) {
-        raceTimer?.cancel()
-        let timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.schedule(deadline: began + time.asSeconds, leeway: .milliseconds(1))
-        timer.setEventHandler { [self] in race { $0.timerFired(now: $1) } }
+        raceTimer?.disarm()
+        let timer = Timer { [self] in race { $0.timerFired(now: $1) } }
         raceTimer = timer
-        timer.resume()
+        timer.arm(at: began &+ nanoseconds(time.asSeconds))
     }
 
     // MARK: Proxy and TLS
@@ -210,7 +204,7 @@ public final class Dialer: @unchecked Sendable {
         _ host: String, _ port: UInt16, _ families: [AddressFamily], _ failures: [ResolveFailure], _ proxy: Proxy, _ stream: ByteStream
     ) {
         guard let family = families.first else { return fail(unresolved(host, failures, .name)) }
-        Resolver.resolve(host, port: port, family: family, on: queue) { [self] result in
+        Resolver.resolve(host, port: port, family: family) { [self] result in
             guard case .handshaking = state else { return }
             switch result {
             case .success(let addresses):
@@ -262,11 +256,11 @@ public final class Dialer: @unchecked Sendable {
 
     // MARK: The end
 
-    private var elapsed: Double { (.now() as DispatchTime).seconds(since: began) }
+    private var elapsed: Double { Double(monotonicNow() &- began) / 1e9 }
 
     private func armDeadline() {
         guard let timeout = options.connectTimeout else { return }
-        deadline = PeerTimer(seconds: timeout, queue: queue) { [self] in fail(timedOut(timeout)) }
+        deadline = PeerTimer(seconds: timeout) { [self] in fail(timedOut(timeout)) }
     }
 
     private func succeed(_ stream: ByteStream) {
@@ -289,7 +283,7 @@ public final class Dialer: @unchecked Sendable {
         case .handshaking, .idle, .finished: break
         }
         state = .finished
-        raceTimer?.cancel()
+        raceTimer?.disarm()
         raceTimer = nil
         deadline?.cancel()
         deadline = nil

@@ -1,4 +1,4 @@
-import Dispatch
+import WebSocketProtocol
 
 /// Where to connect to.
 public enum Target: Sendable, Equatable, CustomStringConvertible {
@@ -65,20 +65,16 @@ public struct DialedStream: Sendable {
     public let stream: ByteStream
     public let timings: Timings
     /// When ``DialOptions/connectTimeout`` runs out, for what the caller still has to do within it.
-    public let deadline: DispatchTime?
+    public let deadline: Instant?
 }
 
-/// One try at one address, from the socket to its outcome. It belongs to its dialer's queue.
+/// One try at one address, from the socket to its outcome.
+@EventLoop
 final class ConnectAttempt {
     typealias Outcome = Result<DescriptorLease, SystemError>
 
-    private let queue: DispatchQueue
     private var watch: DescriptorWatch?
     private var isCancelled = false
-
-    init(queue: DispatchQueue) {
-        self.queue = queue
-    }
 
     /// `completion` is called once, later; it's not called after ``cancel()``.
     func start(_ address: SocketAddress, completion: @escaping (Outcome) -> Void) {
@@ -99,13 +95,13 @@ final class ConnectAttempt {
 
     /// A UNIX socket connects at once, and some errors are known at once. They are told no sooner than the others.
     private func finishLater(_ outcome: Outcome, _ completion: @escaping (Outcome) -> Void) {
-        Poller.later(on: queue) { [self] in
+        EventLoop.later { [self] in
             if !isCancelled { completion(outcome) }
         }
     }
 
     private func wait(for lease: DescriptorLease, _ completion: @escaping (Outcome) -> Void) {
-        let watch = DescriptorWatch(lease, queue: queue)
+        let watch = DescriptorWatch(lease)
         watch.onWritable = { [unowned self] in
             cancel()
             completion(lease.socket.pendingError().map { .failure($0) } ?? .success(lease))

@@ -1,12 +1,3 @@
-import Dispatch
-
-extension DispatchTime {
-    /// How long after `start` this is, in seconds.
-    func seconds(since start: DispatchTime) -> Double {
-        (Double(uptimeNanoseconds) - Double(start.uptimeNanoseconds)) / 1e9
-    }
-}
-
 extension Duration {
     var asSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

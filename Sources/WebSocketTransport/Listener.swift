@@ -1,4 +1,3 @@
-import Dispatch
 import CPosix
 
 /// Where to listen.
@@ -46,25 +45,22 @@ public enum ListenTarget: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Accepts connections and hands them on as streams, TLS done.
-public final class Listener: @unchecked Sendable {
-    // Invariant: all mutable state is touched on `queue` only.
-
+@EventLoop
+public final class Listener {
     public struct Options: Sendable {
         public var tls: TLSContext?
         /// Seconds that a client may take for the TLS handshake.
         public var handshakeTimeout = 10.0
-        /// Which queue a new connection lives on; by default one of its own.
-        public var connectionQueue: @Sendable () -> DispatchQueue = { DispatchQueue(label: "wsline.connection") }
 
         public init() {}
     }
 
     public enum Event: Sendable {
-        /// A connection, on its stream's queue, with nothing read from it yet.
+        /// A connection, with nothing read from it yet.
         case accepted(ByteStream, peer: SocketAddress?)
-        /// A client's TLS handshake failed or took too long; on the queue that its stream would have had.
+        /// A client's TLS handshake failed or took too long.
         case refused(peer: SocketAddress?, TransportError)
-        /// No descriptor is left for the next client; the listener tries again in a moment. On the listener's queue.
+        /// No descriptor is left for the next client; the listener tries again in a moment.
         case outOfDescriptors(TransportError)
     }
 
@@ -73,64 +69,45 @@ public final class Listener: @unchecked Sendable {
 
     /// How many connections one wake-up takes before others have their turn.
     private static let batch = 64
-    private static let pause = DispatchTimeInterval.milliseconds(200)
+    /// Seconds.
+    private static let pause = 0.2
 
-    private let queue: DispatchQueue
     private let options: Options
-    private let onEvent: @Sendable (Event) -> Void
+    private let onEvent: (Event) -> Void
     private var watches: [DescriptorWatch] = []
     private var isPaused = false
-    /// Ends a pause. On Linux Dispatch opens a descriptor for its first timer, which must not be when there are none left: so it runs once
-    /// at the start, where it means nothing.
-    private let pauseTimer: any DispatchSourceTimer
     private var isClosed = false
     private let ownFile: OwnedSocketFile?
 
-    /// Binds and begins to accept.
+    /// Binds and begins to accept; nothing is called before this returns.
     ///
-    /// - Parameters:
-    ///   - queue: serial; the listener's own work is on it, and ``close()``.
-    ///   - onEvent: called on the queues that ``Event`` names.
     /// - Throws: a ``TransportError`` at the listen stage that names the address.
     public init(
-        on target: ListenTarget, options: Options = Options(), queue: DispatchQueue, onEvent: @escaping @Sendable (Event) -> Void
+        on target: ListenTarget, options: Options = Options(), onEvent: @escaping (Event) -> Void
     ) throws(TransportError) {
         let bound = try bind(target)
-        self.queue = queue
         self.options = options
         self.onEvent = onEvent
         addresses = bound.map(\.localAddress).compactMap(\.self)
         if case .unix(let path) = target { ownFile = OwnedSocketFile(path) } else { ownFile = nil }
-        pauseTimer = DispatchSource.makeTimerSource(queue: queue)
         watches = bound.map { socket in
-            let watch = DescriptorWatch(DescriptorLease(socket), queue: queue)
+            let watch = DescriptorWatch(DescriptorLease(socket))
             watch.onReadable = { [weak self] in self?.accept(from: socket) }
             return watch
         }
-        pauseTimer.setEventHandler { [weak self] in
-            self?.isPaused = false
-            self?.updateWatches()
-        }
-        pauseTimer.schedule(deadline: .now() + Self.pause)
-        pauseTimer.resume()
-        Poller.later(on: queue) { [self] in updateWatches() }
+        updateWatches()
     }
 
     /// Stops listening, and removes the UNIX socket's file if it is still ours. Connections go on. May be repeated.
     public func close() {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard !isClosed else { return }
         isClosed = true
         watches.forEach { $0.cancel() }
         watches = []
-        pauseTimer.cancel()
         ownFile?.remove()
     }
 
-    deinit {
-        pauseTimer.cancel()
-        if !isClosed { ownFile?.remove() }
-    }
+    isolated deinit { close() }
 
     private func updateWatches() {
         watches.forEach { $0.arm(reading: !isPaused) }
@@ -152,26 +129,26 @@ public final class Listener: @unchecked Sendable {
         isPaused = true
         updateWatches()
         onEvent(.outOfDescriptors(TransportError(.listen, "can't accept a connection", system: error)))
-        pauseTimer.schedule(deadline: .now() + Self.pause)
+        Timer(after: Self.pause) { [weak self] in
+            self?.isPaused = false
+            self?.updateWatches()
+        }
     }
 
     private func welcome(_ socket: Socket) {
         let peer = socket.peerAddress
-        let connectionQueue = options.connectionQueue()
-        let (onEvent, tls, timeout) = (onEvent, options.tls, options.handshakeTimeout)
-        let stream = ByteStream(socket, queue: connectionQueue)
-        Poller.later(on: connectionQueue) {
-            guard let tls else { return onEvent(.accepted(stream, peer: peer)) }
-            secure(stream, tls, peer: peer, timeout: timeout, onEvent)
-        }
+        let stream = ByteStream(socket)
+        guard let tls = options.tls else { return onEvent(.accepted(stream, peer: peer)) }
+        secure(stream, tls, peer: peer, timeout: options.handshakeTimeout, onEvent)
     }
 }
 
+@EventLoop
 private func secure(
-    _ stream: ByteStream, _ tls: TLSContext, peer: SocketAddress?, timeout: Double, _ onEvent: @escaping @Sendable (Listener.Event) -> Void
+    _ stream: ByteStream, _ tls: TLSContext, peer: SocketAddress?, timeout: Double, _ onEvent: @escaping (Listener.Event) -> Void
 ) {
     let name = peer?.description ?? "the client"
-    let timer = PeerTimer(seconds: timeout, queue: stream.queue) {
+    let timer = PeerTimer(seconds: timeout) {
         stream.close()
         let text = "\(name) did not finish the TLS handshake within \(formatted(timeout)) s"
         onEvent(.refused(peer: peer, TransportError(.tls, .timedOut, text)))

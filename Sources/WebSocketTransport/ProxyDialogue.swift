@@ -1,8 +1,8 @@
-import Dispatch
 
 /// Carries a ``ProxyHandshake`` over a stream, and leaves the stream as it was: paused and with no handlers.
 ///
-/// It belongs to the stream's queue; the stream's handlers keep it alive until it's done, or until the stream is closed.
+/// The stream's handlers keep it alive until it's done, or until the stream is closed.
+@EventLoop
 final class ProxyDialogue {
     private var handshake: ProxyHandshake
     private let stream: ByteStream

@@ -71,14 +71,14 @@ enum Resolver {
         overrides.first { $0.port == port && $0.host.lowercased() == host.lowercased() }?.addresses
     }
 
-    /// Looks `host` up in one family and hands the outcome over on `queue`. It can't be stopped: who no longer cares ignores the outcome.
+    /// Looks `host` up in one family and hands the outcome over to the loop. It can't be stopped: who no longer cares ignores the outcome.
     static func resolve(
-        _ host: String, port: UInt16, family: AddressFamily, on queue: DispatchQueue,
-        completion: @escaping @Sendable (Result<[SocketAddress], ResolveFailure>) -> Void
+        _ host: String, port: UInt16, family: AddressFamily,
+        completion: @escaping @EventLoop @Sendable (Result<[SocketAddress], ResolveFailure>) -> Void
     ) {
         DispatchQueue.global().async {
             let outcome = lookUp(host, port: port, family: family)
-            queue.async { completion(outcome) }
+            EventLoop.enter { completion(outcome) }
         }
     }
 

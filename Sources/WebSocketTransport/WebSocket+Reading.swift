@@ -1,4 +1,3 @@
-import Dispatch
 import WebSocketProtocol
 
 extension WebSocket {
@@ -6,10 +5,9 @@ extension WebSocket {
 
     /// Begins to connect; `onOpen`, or `onError` and `onClose`, tell what came of it.
     public func connect() {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard let dial, dialer == nil else { return }
         dialer = Dialer.connect(
-            to: dial.target, options: dial.options, queue: queue,
+            to: dial.target, options: dial.options,
             onProgress: { [weak self] in self?.onProgress?($0) },
             completion: { [weak self] in self?.dialed($0) })
     }
@@ -22,7 +20,7 @@ extension WebSocket {
         switch result {
         case .success(let dialed):
             timings = dialed.timings
-            if let deadline = dialed.deadline { connection.limitOpening(until: deadline.uptimeNanoseconds, at: monotonicNow()) }
+            if let deadline = dialed.deadline { connection.limitOpening(until: deadline, at: monotonicNow()) }
             adopt(dialed.stream)
         case .failure(let error):
             onError?(.transport(error))
@@ -68,7 +66,7 @@ extension WebSocket {
 
     /// Goes on where reading was paused: the connection may hold messages that no event comes for.
     func readLater() {
-        Poller.later(on: queue) { [weak self] in
+        EventLoop.later { [weak self] in
             guard let self, !isPaused else { return }
             readable()
         }
@@ -145,7 +143,7 @@ extension WebSocket {
 
     func deliverLater() {
         guard mayHoldEvents else { return }
-        Poller.later(on: queue) { [self] in
+        EventLoop.later { [self] in
             guard !isFinished else { return }
             batchDepth += 1
             deliver()

@@ -1,15 +1,14 @@
-import Dispatch
 import WebSocketProtocol
 
 /// A WebSocket with what a page's `WebSocket` object has: `readyState`, open, message, error and close events, `send`, `close`,
 /// `protocol` (here `subprotocol`), `extensions` and `bufferedAmount`; and what a command line needs beyond: pings, streamed messages,
 /// backpressure.
 ///
-/// Everything happens on `queue`, which is serial. Handlers are called on it, and may call back.
-public final class WebSocket: @unchecked Sendable {
-    // Invariant: all mutable state is touched on `queue` only; each entry checks it. What isn't private is for `WebSocket+Reading.swift`.
+/// Handlers may call back.
+@EventLoop
+public final class WebSocket {
+    // What isn't private is for `WebSocket+Reading.swift`.
 
-    public let queue: DispatchQueue
     var connection: Connection
     let dial: (target: Target, options: DialOptions)?
     var dialer: Dialer?
@@ -48,7 +47,7 @@ public final class WebSocket: @unchecked Sendable {
     /// What waited to be sent has fallen below the low-water mark, after `isCongested` was true.
     public var onDrain: (() -> Void)?
 
-    private var timer: (any DispatchSourceTimer)?
+    private lazy var timer = Timer { [weak self] in self?.tick() }
     private var armedDeadline: Instant?
     var batchDepth = 0
     private var pauses: PauseReasons = []
@@ -74,16 +73,14 @@ public final class WebSocket: @unchecked Sendable {
     ///   - dialing: how to get there; its `connectTimeout` covers the opening handshake too.
     public init(
         target: Target, handshake: ClientHandshake, deflate: PermessageDeflateSettings? = nil, dialing: DialOptions = DialOptions(),
-        configuration: Connection.Configuration = Connection.Configuration(), queue: DispatchQueue
+        configuration: Connection.Configuration = Connection.Configuration()
     ) {
-        self.queue = queue
         dial = (target, dialing)
         connection = Connection(client: handshake, deflate: deflate, configuration: configuration, random: fillRandom)
     }
 
     /// A server's end of a stream that was accepted; `start()` reads the request.
     public init(accepted stream: ByteStream, configuration: Connection.Configuration = Connection.Configuration()) {
-        queue = stream.queue
         dial = nil
         connection = Connection(server: configuration, random: fillRandom)
         self.stream = stream
@@ -117,7 +114,6 @@ public final class WebSocket: @unchecked Sendable {
 
     /// Begins the closing handshake; while connecting, gives up at once.
     public func close(_ code: CloseCode? = .normal, reason: String = "") throws(UsageError) {
-        dispatchPrecondition(condition: .onQueue(queue))
         let wasConnecting = connection.readyState == .connecting
         try perform { (connection) throws(UsageError) in try connection.close(code, reason: reason, at: monotonicNow()) }
         if wasConnecting { finish() }
@@ -130,7 +126,6 @@ public final class WebSocket: @unchecked Sendable {
 
     /// Returns a payload for a ping that no other ping has, those of the connection's own included.
     public func nextPingPayload() -> [UInt8] {
-        dispatchPrecondition(condition: .onQueue(queue))
         return connection.nextPingPayload()
     }
 
@@ -140,7 +135,6 @@ public final class WebSocket: @unchecked Sendable {
 
     /// Fails the connection on our own account: Close with the error's code, and nothing is read any more.
     public func fail(_ error: ProtocolError) {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard connection.readyState == .open || connection.readyState == .closing else { return }
         connection.fail(error, at: monotonicNow())
         settleUnlessInBatch()
@@ -148,13 +142,11 @@ public final class WebSocket: @unchecked Sendable {
 
     /// Drops the connection with no more ado.
     public func abort() {
-        dispatchPrecondition(condition: .onQueue(queue))
         finish()
     }
 
     /// Gives direct access to the connection, for many messages at once; what was sent leaves in one write at the end.
     public func perform<R, E: Error>(_ body: (inout Connection) throws(E) -> R) throws(E) -> R {
-        dispatchPrecondition(condition: .onQueue(queue))
         defer { settleUnlessInBatch() }
         return try body(&connection)
     }
@@ -171,7 +163,6 @@ public final class WebSocket: @unchecked Sendable {
 
     /// Begins to read the client's request, for at most `timeout` seconds.
     public func start(timeout: Double) {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard let stream else { return }
         let now = monotonicNow()
         connection.limitOpening(until: now &+ nanoseconds(timeout), at: now)
@@ -180,7 +171,6 @@ public final class WebSocket: @unchecked Sendable {
 
     /// Opens the connection to the client that asked.
     public func accept(subprotocol: String? = nil, deflate: PermessageDeflateSettings? = nil, headers: [HTTPHeaders.Field] = []) {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard connection.accept(subprotocol: subprotocol, deflate: deflate, headers: headers) else { return }
         mayHoldEvents = true
         onOpen?()
@@ -189,7 +179,6 @@ public final class WebSocket: @unchecked Sendable {
     }
 
     public func reject(status: Int, reason: StaticString, headers: [HTTPHeaders.Field] = [], body: String) {
-        dispatchPrecondition(condition: .onQueue(queue))
         connection.reject(status: status, reason: reason, headers: headers, body: body)
         settleUnlessInBatch()
     }
@@ -200,7 +189,6 @@ public final class WebSocket: @unchecked Sendable {
     ///
     /// - Parameter reasons: what has to be over before reading goes on, each with a call of ``resumeReading(because:)``.
     public func pauseReading(because reasons: PauseReasons) {
-        dispatchPrecondition(condition: .onQueue(queue))
         // What comes from now on is dropped: it needs no room, and the end of the stream is to be found.
         guard !reasons.isEmpty, connection.disposition != .halfClose else { return }
         if !isPaused { unreadSince = monotonicNow() }
@@ -210,7 +198,6 @@ public final class WebSocket: @unchecked Sendable {
 
     /// Lifts `reasons`, if they are there; reading goes on when none is left.
     public func resumeReading(because reasons: PauseReasons) {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard isPaused else { return }
         pauses.subtract(reasons)
         guard !isPaused else { return }
@@ -231,14 +218,12 @@ public final class WebSocket: @unchecked Sendable {
 
     /// Calls `body` once, as soon as `bufferedAmount` is 0, unless the connection ends before. A later call takes the place of one that waits.
     public func whenSent(_ body: @escaping () -> Void) {
-        dispatchPrecondition(condition: .onQueue(queue))
         guard connection.outputCount > 0 else { return body() }
         onSent = body
     }
 
     /// Whether binary, or text, messages are handed on in parts, from the next one on.
     public func stream(_ kind: MessageKind, _ isStreamed: Bool) {
-        dispatchPrecondition(condition: .onQueue(queue))
         if kind == .text { connection.streamsText = isStreamed } else { connection.streamsBinary = isStreamed }
     }
 
@@ -319,27 +304,10 @@ public final class WebSocket: @unchecked Sendable {
         let deadline = connection.nextDeadline
         guard deadline != armedDeadline else { return }
         armedDeadline = deadline
-        guard let deadline else {
-            timer?.schedule(deadline: .distantFuture)
-            return
-        }
-        let timer = timer ?? makeTimer()
-        timer.schedule(deadline: DispatchTime(uptimeNanoseconds: deadline), leeway: .milliseconds(1))
+        if let deadline { timer.arm(at: deadline) } else { timer.disarm() }
     }
 
-    private func makeTimer() -> any DispatchSourceTimer {
-        let timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.setEventHandler { [weak self] in self?.tickOnceRead() }
-        self.timer = timer
-        timer.resume()
-        return timer
-    }
-
-    /// What the peer has done in time may wait in the socket, above all where this process was stopped.
-    private func tickOnceRead() {
-        Poller.onceReadyIsTold(on: queue) { [weak self] in self?.tick() }
-    }
-
+    /// What the peer has done in time has been read by now: the loop looks at descriptors before it looks at the time.
     private func tick() {
         guard !isFinished else { return }
         armedDeadline = nil
@@ -356,7 +324,7 @@ public final class WebSocket: @unchecked Sendable {
     func finish() {
         guard !isFinished else { return }
         isFinished = true
-        timer?.cancel()
+        timer.disarm()
         dialer?.cancel()
         stream?.close()
         connection.receivedEnd()

@@ -1,12 +1,10 @@
-import Dispatch
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
 import CPosix
 
 /// Who shows what a client's connection brings, and sends what it should: a terminal, or pipes.
-///
-/// Everything is called on the session's queue.
+@EventLoop
 protocol SessionFrontend: AnyObject {
     func opened(_ socket: WebSocket)
     func received(_ messages: UnsafeBufferPointer<BorrowedMessage>)
@@ -27,12 +25,10 @@ protocol SessionFrontend: AnyObject {
 }
 
 /// One run as a client: makes the connection, and again where that is asked for, ends it, and knows the exit status.
-final class ClientSession: @unchecked Sendable {
-    // Invariant: used on `queue` only, but for what says otherwise.
-
+@EventLoop
+final class ClientSession {
     private(set) var configuration: Configuration
     let diagnostics: Diagnostics
-    let queue: DispatchQueue
     private(set) var socket: WebSocket?
     private unowned let frontend: any SessionFrontend
     /// Where redirects have led, at last.
@@ -53,28 +49,25 @@ final class ClientSession: @unchecked Sendable {
     private var openedAt: Instant?
     private var losses = LossCount()
 
-    /// - Parameter exit: called once, on the queue, when all is done.
+    /// - Parameter exit: called once, when all is done.
     init(
-        _ configuration: Configuration, url: WebSocketURL, frontend: any SessionFrontend, diagnostics: Diagnostics, queue: DispatchQueue,
+        _ configuration: Configuration, url: WebSocketURL, frontend: any SessionFrontend, diagnostics: Diagnostics,
         exit: @escaping (ExitStatus) -> Void
     ) {
         self.configuration = configuration
         self.url = url
         self.frontend = frontend
         self.diagnostics = diagnostics
-        self.queue = queue
         self.exit = exit
         if configuration.output.verbosity > 0 { log = VerboseLog(diagnostics) }
     }
 
-    /// Makes the connection. From any thread.
+    /// Makes the connection.
     func start() {
-        Poller.later(on: queue) { [self] in
-            if let timeout = configuration.stop.timeout {
-                queue.asyncAfter(deadline: .now() + timeout) { [self] in timedOut(timeout) }
-            }
-            connect()
+        if let timeout = configuration.stop.timeout {
+            Timer(after: timeout) { [self] in timedOut(timeout) }
         }
+        connect()
     }
 
     private func timedOut(_ timeout: Double) {
@@ -93,7 +86,7 @@ final class ClientSession: @unchecked Sendable {
     func finish(_ status: ExitStatus?, code: CloseCode? = .normal, reason: String = "", within limit: Double? = nil) {
         if verdict == nil || verdict == .success && status != nil { verdict = status }
         if let limit {
-            queue.asyncAfter(deadline: .now() + limit) { [self] in exitNow() }
+            Timer(after: limit) { [self] in exitNow() }
         }
         guard !isOver else { return }
         isOver = true
@@ -171,7 +164,7 @@ final class ClientSession: @unchecked Sendable {
         }
         log?.willSend(handshake)
         return WebSocket(
-            target: target, handshake: handshake, deflate: options.deflate, dialing: dialing, configuration: options.limits, queue: queue)
+            target: target, handshake: handshake, deflate: options.deflate, dialing: dialing, configuration: options.limits)
     }
 
     private func proxy(_ host: String, _ port: UInt16) throws -> Proxy? {
@@ -320,7 +313,7 @@ final class ClientSession: @unchecked Sendable {
         }
         let delay = backoff.next()
         diagnostics.notice("reconnecting in \(seconds(delay)) (attempt \(backoff.attempt))")
-        queue.asyncAfter(deadline: .now() + delay) { [self] in
+        Timer(after: delay) { [self] in
             if !isOver { connect() }
         }
     }

@@ -4,11 +4,10 @@ import CPosix
 
 /// Sends a file as one message, in fragments where it is large: memory stays bounded whatever its size, and a slow server makes it wait.
 ///
-/// A file that is to be text is read twice: nothing of it is sent before all of it is known to be UTF-8. Work is done in slices on the
-/// connection's queue, so that what arrives meanwhile has its turn.
-final class FileSender: @unchecked Sendable {
-    // Invariant: used on the socket's queue only.
-
+/// A file that is to be text is read twice: nothing of it is sent before all of it is known to be UTF-8. Work is done in slices,
+/// so that what arrives meanwhile has its turn.
+@EventLoop
+final class FileSender {
     /// All of it has been handed to the connection, or it can't be; not called once cancelled. Never called from within `init`.
     var onEnd: ((Result<String, SlashFailure>) -> Void)?
 
@@ -31,7 +30,7 @@ final class FileSender: @unchecked Sendable {
     /// A file up to this size is one frame.
     private static let largestFrame = 1 << 20
     private static let fragmentSize = 256 << 10
-    /// How many reads one turn on the queue does.
+    /// How many reads one turn does.
     private static let mostReads = 16
 
     /// - Throws: what is wrong with the file.
@@ -49,7 +48,7 @@ final class FileSender: @unchecked Sendable {
         phase = kind == .text ? .checking(UTF8Validator()) : .sending
     }
 
-    deinit { close(descriptor) }
+    deinit { systemClose(descriptor) }
 
     var shownPath: String { path.quoted }
 
@@ -63,7 +62,7 @@ final class FileSender: @unchecked Sendable {
     func resume() {
         guard !isScheduled, !isWorking else { return }
         isScheduled = true
-        socket.queue.async { [self] in
+        EventLoop.later { [self] in
             isScheduled = false
             turn()
         }

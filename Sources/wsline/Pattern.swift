@@ -1,5 +1,6 @@
 import CPCRE2
 import CPosix
+import Synchronization
 
 /// A regular expression in PCRE2's dialect, to be found in UTF-8.
 ///
@@ -7,8 +8,8 @@ import CPosix
 /// each start in the subject, and not what a single repeat runs over; so the pattern is compiled with a callout before each of its items, where the
 /// time is looked at.
 ///
-/// For one thread at a time: searches share their memory.
-final class Pattern {
+/// Searches share their memory, one at a time.
+final class Pattern: Sendable {
     enum Outcome {
         case found, notFound
         /// The search took too much time or memory, and was given up.
@@ -22,12 +23,7 @@ final class Pattern {
 
     /// As it was given.
     let text: String
-    private let code: OpaquePointer
-    private let match: OpaquePointer
-    private let context: OpaquePointer
-    /// The compiled code's memory beyond the 32 KiB that it takes of the thread's stack; nil if the pattern is interpreted.
-    private let stack: OpaquePointer?
-    private let watch: UnsafeMutablePointer<Watch>
+    private let engine: Mutex<Engine>
 
     private static let maximumMemory = 16 << 20
 
@@ -39,21 +35,45 @@ final class Pattern {
         guard let code = pcre2_compile_8(text, text.utf8.count, options, &error, &offset, nil) else {
             throw SyntaxError(error, at: offset, in: text)
         }
+        self.text = text
+        engine = Mutex(Engine(code, maximumMemory: Self.maximumMemory))
+    }
+
+    /// Looks for the pattern.
+    ///
+    /// - Parameter text: UTF-8, and known to be valid.
+    func search(_ text: RawSpan) -> Outcome { engine.withLock { $0.search(text) } }
+}
+
+/// A compiled pattern, and what its searches work with.
+private struct Engine: ~Copyable {
+    private let code: OpaquePointer
+    private let match: OpaquePointer
+    private let context: OpaquePointer
+    /// The compiled code's memory beyond the 32 KiB that it takes of the thread's stack; nil if the pattern is interpreted.
+    private let stack: OpaquePointer?
+    private let watch: UnsafeMutablePointer<Watch>
+
+    init(_ code: OpaquePointer, maximumMemory: Int) {
         guard let match = pcre2_match_data_create_8(1, nil), let context = pcre2_match_context_create_8(nil) else {
             fatalError("out of memory: a regular expression")
         }
-        self.text = text
         self.code = code
         self.match = match
         self.context = context
         // Where the system forbids memory that is written and then run, the pattern is interpreted.
-        stack = pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0 ? pcre2_jit_stack_create_8(32 << 10, Self.maximumMemory, nil) : nil
+        stack = pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0 ? pcre2_jit_stack_create_8(32 << 10, maximumMemory, nil) : nil
         pcre2_jit_stack_assign_8(context, nil, stack.map { UnsafeMutableRawPointer($0) })
-        pcre2_set_heap_limit_8(context, UInt32(Self.maximumMemory >> 10))
+        pcre2_set_heap_limit_8(context, UInt32(maximumMemory >> 10))
+        pcre2_set_match_limit_8(context, Self.maximumSteps)
+        pcre2_set_depth_limit_8(context, Self.maximumSteps)
         watch = .allocate(capacity: 1)
         watch.initialize(to: Watch())
         pcre2_set_callout_8(context, { Watch.look($0, $1) }, watch)
     }
+
+    /// What PCRE2 counts for itself, at each start anew.
+    private static let maximumSteps: UInt32 = 10_000_000
 
     deinit {
         pcre2_jit_stack_free_8(stack)
@@ -63,10 +83,7 @@ final class Pattern {
         watch.deallocate()
     }
 
-    /// Looks for the pattern.
-    ///
-    /// - Parameter text: UTF-8, and known to be valid.
-    func search(_ text: RawSpan) -> Outcome {
+    func search(_ text: RawSpan) -> Pattern.Outcome {
         watch.pointee = Watch()
         let result = text.withUnsafeBytes { bytes in
             // A PCRE2 before 10.40 takes no null pointer for an empty text.

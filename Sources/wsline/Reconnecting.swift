@@ -14,6 +14,7 @@ struct Backoff {
 }
 
 /// What may have been lost with a connection: a message that has left this machine may still not have arrived.
+@EventLoop
 struct LossCount {
     private var wireBytesReceived: UInt64 = 0
     private var messagesSentWhenHeard: UInt64 = 0

@@ -1,9 +1,10 @@
 import Dispatch
+import WebSocketTransport
 import CPosix
 
-/// Hands SIGINT, SIGTERM and SIGHUP to a queue, so that a Close can be sent before the program leaves.
+/// Hands SIGINT, SIGTERM and SIGHUP to the loop, so that a Close can be sent before the program leaves.
 ///
-/// A queue that does not come round to it, because a file system hangs for example, does not keep the program from leaving: it ends when
+/// A loop that does not come round to it, because a file system hangs for example, does not keep the program from leaving: it ends when
 /// `patience` is over.
 final class SignalWatcher {
     private let sources: [any DispatchSourceSignal]
@@ -21,7 +22,7 @@ final class SignalWatcher {
     }
 
     /// - Parameter patience: seconds until the process ends whatever becomes of the handler.
-    init(queue: DispatchQueue, patience: Double = 1.5, _ handler: @escaping @Sendable (Int32) -> Void) {
+    init(patience: Double = 1.5, _ handler: @escaping @EventLoop @Sendable (Int32) -> Void) {
         let watch = DispatchQueue(label: "wsline.signals")
         sources = Self.signals.compactMap { number in
             // One that our starter had us ignore, as nohup does with SIGHUP, stays ignored.
@@ -29,7 +30,7 @@ final class SignalWatcher {
             if number != SIGINT, before == unsafeBitCast(SIG_IGN, to: Int.self) { return nil }
             let source = DispatchSource.makeSignalSource(signal: number, queue: watch)
             source.setEventHandler {
-                queue.async { handler(number) }
+                EventLoop.enter { handler(number) }
                 watch.asyncAfter(deadline: .now() + patience) { ExitStatus(signal: number).leave() }
             }
             source.resume()

@@ -4,7 +4,8 @@ import CPosix
 
 /// Carries out the lines of somebody who may use slash commands, at a terminal or in a pipe.
 ///
-/// Used on the connection's queue. The owner passes on the events that commands wait for.
+/// The owner passes on the events that commands wait for.
+@EventLoop
 final class SlashInterpreter {
     /// The answer to a command, whole lines with no newline behind the last.
     var reply: (String) -> Void = { _ in }

@@ -1,26 +1,23 @@
-import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
 import CPosix
 
 /// A run in pipes and scripts: messages in from standard input, payloads out to standard output, every other word to standard error.
-final class StreamSession: SessionFrontend, @unchecked Sendable {
-    // Invariant: used on `queue` only, once started.
-
+@EventLoop
+final class StreamSession: SessionFrontend {
     private let configuration: Configuration
     private let diagnostics: Diagnostics
-    private let queue: DispatchQueue
     private let url: WebSocketURL
     private let output: OutputDescriptor
     private var presenter: MessagePresenter
     private lazy var session = ClientSession(
-        configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: { $0.leave() })
+        configuration, url: url, frontend: self, diagnostics: diagnostics, exit: { $0.leave() })
     private var signals: SignalWatcher?
     private lazy var input = makeInput()
     /// Whether each message is looked at, rather than all of a batch written out at once.
     private let looksAtMessages: Bool
     /// What `--json-input` says.
-    private lazy var events = EventInput(queue: queue)
+    private lazy var events = EventInput()
     /// What `--slash` lets piped lines be.
     private lazy var commands = SlashInterpreter(
         url: url, encoding: configuration.input.encoding, showsPings: configuration.output.showsPings)
@@ -28,8 +25,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     /// Why nothing can be written, where that was known before the connection was open.
     private var earlyFailure: Int32?
     private var clock: StopClock
-    private lazy var stopTimer = makeStopTimer()
-    private var armedDeadline: Instant?
+    private lazy var stopTimer = Timer { [unowned self] in stopInTime() }
     private var hasWaitedEnough = false
     private var whenFlushed: (() -> Void)?
 
@@ -42,22 +38,19 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
             configuration.stop, echoes: configuration.echo, executes: !configuration.input.execute.isEmpty,
             closeTimeout: configuration.connection.limits.closeTimeout)
         looksAtMessages = configuration.echo || configuration.stop.hasGoal
-        queue = DispatchQueue(label: "wsline.connection")
-        output = OutputDescriptor(STDOUT_FILENO, queue: queue)
+        output = OutputDescriptor(STDOUT_FILENO)
         presenter = try MessagePresenter(
-            configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics, queue: queue)
+            configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, diagnostics: diagnostics)
     }
 
-    /// Runs until the process exits.
-    func run() -> Never {
-        Poller.run(on: queue) {
-            output.onDrain = { [unowned self] in outputDrained() }
-            output.onFailure = { [unowned self] in outputFailed($0) }
-            presenter.onSaveDrain = { [unowned self] in saveDrained() }
-            presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
-            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
-            session.start()
-        }
+    /// Begins to run, until the process exits.
+    func start() {
+        output.onDrain = { [unowned self] in outputDrained() }
+        output.onFailure = { [unowned self] in outputFailed($0) }
+        presenter.onSaveDrain = { [unowned self] in saveDrained() }
+        presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
+        signals = SignalWatcher { [unowned self] in interrupted($0) }
+        session.start()
     }
 
     // MARK: Events
@@ -215,7 +208,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     // MARK: Input
 
     private func makeInput() -> StandardInput {
-        let input = StandardInput(STDIN_FILENO, options: configuration.input, queue: queue)
+        let input = StandardInput(STDIN_FILENO, options: configuration.input)
         input.onEnd = { [unowned self] in inputEnded() }
         input.onFailure = { [unowned self] in inputFailed($0) }
         if configuration.input.isJSON {
@@ -320,19 +313,8 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
     private func stopInTime() {
         guard let deadline = clock.deadline else { return }
         if deadline <= monotonicNow() { return waitedEnough() }
-        guard deadline < armedDeadline ?? .max else { return }
-        armedDeadline = deadline
-        stopTimer.schedule(deadline: DispatchTime(uptimeNanoseconds: deadline))
-    }
-
-    private func makeStopTimer() -> any DispatchSourceTimer {
-        let timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.setEventHandler { [unowned self] in
-            armedDeadline = nil
-            stopInTime()
-        }
-        timer.resume()
-        return timer
+        guard !stopTimer.isArmed || deadline < stopTimer.deadline else { return }
+        stopTimer.arm(at: deadline)
     }
 
     private func waitedEnough() {
@@ -363,7 +345,7 @@ final class StreamSession: SessionFrontend, @unchecked Sendable {
 
 extension InputOptions.Encoding {
     /// Sends a text from the command line, or a typed line, as this says.
-    func send(_ text: String, on sink: any MessageSink) throws {
+    @EventLoop func send(_ text: String, on sink: any MessageSink) throws {
         switch self {
         case .text: try Array(text.utf8).withUnsafeBytes { try sink.send(.text, $0) }
         case .binary: try Array(text.utf8).withUnsafeBytes { try sink.send(.binary, $0) }

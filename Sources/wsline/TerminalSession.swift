@@ -5,12 +5,10 @@ import WebSocketProtocol
 import WebSocketTransport
 import CPosix
 
-/// A conversation at a terminal: the main thread reads lines through the editor, the connection's queue prints what arrives above them.
-final class TerminalSession: SessionFrontend, @unchecked Sendable {
-    // Invariant: used on `queue` only, but for `run` and what it says, which is the main thread's.
-
+/// A conversation at a terminal: the main thread reads lines through the editor, the loop prints what arrives above them.
+@EventLoop
+final class TerminalSession: SessionFrontend, Conversation {
     private let configuration: Configuration
-    private let queue: DispatchQueue
     private let url: WebSocketURL
     private let printer = TerminalPrinter()
     /// The program's voice; on the printer where standard error is this terminal.
@@ -29,7 +27,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     private var isConnected = false
     private var signals: SignalWatcher?
     private lazy var session = ClientSession(
-        configuration, url: url, frontend: self, diagnostics: diagnostics, queue: queue, exit: { [unowned self] in end($0) })
+        configuration, url: url, frontend: self, diagnostics: diagnostics, exit: { [unowned self] in end($0) })
     private lazy var commands = makeCommands()
 
     /// What the two threads tell each other.
@@ -43,17 +41,10 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
     /// Signalled when the connection is open for the first time, and when the run is over.
     private let begun = DispatchSemaphore(value: 0)
 
-    /// Whether a configuration asks for a conversation, and there is a terminal to have it at.
-    static func suits(_ configuration: Configuration) -> Bool {
-        let input = configuration.input
-        return input.execute.isEmpty && !input.isJSON && input.split == .line && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
-    }
-
     init(_ configuration: Configuration, url: WebSocketURL, diagnostics: Diagnostics) throws(FileError) {
         self.configuration = configuration
         self.diagnostics = diagnostics
         self.url = url
-        queue = DispatchQueue(label: "wsline.connection")
         goal = Goal(configuration.stop)
         let output = configuration.output
         filters = !output.allowEscapes
@@ -61,23 +52,22 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         console = Diagnostics(output, level: .normal, isTerminal: true) { printer.enqueue($0) }
         if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { printer.enqueue($0) } }
         let style = Style(noColorOption: output.noColor, environment: environmentVariables, isTerminal: true)
-        presenter = try MessagePresenter(output, isTerminal: true, style: style, diagnostics: console, queue: queue)
+        presenter = try MessagePresenter(output, isTerminal: true, style: style, diagnostics: console)
+    }
+
+    /// Begins to connect.
+    func start() {
+        presenter.onSaveDrain = { [unowned self] in saveDrained() }
+        presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
+        signals = SignalWatcher { [unowned self] in interrupted($0) }
+        printer.onDrained { [weak self] in EventLoop.enter { self?.printed() } }
+        session.start()
     }
 
     // MARK: The main thread
 
-    /// Runs until the process exits. On the main thread.
-    func run() -> Never {
-        queue.sync {
-            presenter.onSaveDrain = { [unowned self] in saveDrained() }
-            presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
-            signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
-        }
-        printer.onDrained { [weak self] in
-            guard let self else { return }
-            queue.async { self.printed() }
-        }
-        session.start()
+    /// Reads lines until the process exits. On the main thread, which isn't the loop's.
+    nonisolated func readLines() -> Never {
         begun.wait()
         if let status = progress.withLock({ $0.status }) { status.leave() }
         do {
@@ -88,7 +78,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         }
     }
 
-    private func makeEditor() throws -> LineEditor {
+    private nonisolated func makeEditor() throws -> LineEditor {
         let environment = environmentVariables
         let style = Style(noColorOption: configuration.output.noColor, environment: environment, isTerminal: true)
         var editing = LineEditor.Configuration(prompt: Prompt("> ", style: style), environment: environment)
@@ -102,7 +92,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         return editor
     }
 
-    private func openHistory(_ environment: [String: String]) -> History {
+    private nonisolated func openHistory(_ environment: [String: String]) -> History {
         let options = configuration.terminal
         guard options.keepsHistory, let path = options.historyFile ?? History.defaultPath(environment: environment) else {
             return History()
@@ -112,7 +102,7 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
         return history
     }
 
-    private func read(with editor: LineEditor) -> Never {
+    private nonisolated func read(with editor: LineEditor) -> Never {
         while true {
             switch editor.readLine() {
             case .line(let line):
@@ -121,24 +111,24 @@ final class TerminalSession: SessionFrontend, @unchecked Sendable {
                 } catch {
                     console.notice("\(error)")
                 }
-                queue.sync { entered(line) }
-            case .interrupt: queue.sync { quit() }
+                EventLoop.sync { entered(line) }
+            case .interrupt: EventLoop.sync { quit() }
             case .endOfInput:
                 // A terminal that is gone gives nothing else: the closing handshake has its time all the same.
-                if queue.sync(execute: { session.isEnding }) {
+                if EventLoop.sync({ session.isEnding }) {
                     _ = begun.wait(timeout: .now() + .milliseconds(100))
                 } else {
-                    queue.sync { quit() }
+                    EventLoop.sync { quit() }
                 }
             case .stopped: leave(editor)
             }
             if progress.withLock({ $0.status != nil }) { leave(editor) }
             // Nothing can be said any more: no prompt asks for it.
-            if queue.sync(execute: { session.isEnding }) { editor.prompt = Prompt("") }
+            if EventLoop.sync({ session.isEnding }) { editor.prompt = Prompt("") }
         }
     }
 
-    private func leave(_ editor: LineEditor) -> Never {
+    private nonisolated func leave(_ editor: LineEditor) -> Never {
         editor.close()
         printer.flush()
         (progress.withLock { $0.status } ?? .failure).leave()

@@ -1,7 +1,19 @@
+import Dispatch
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
 import CPosix
+
+/// Leaves this thread to others, until one of them ends the process.
+func waitForSignals() -> Never {
+    while true { pause() }
+}
+
+/// Who reads lines at a terminal.
+protocol Conversation: Sendable {
+    /// Reads lines until the process exits. On the main thread, which isn't the loop's.
+    func readLines() -> Never
+}
 
 @main
 enum Wsline {
@@ -47,43 +59,74 @@ enum Wsline {
             ExitStatus.failure.leave()
         }
         SignalWatcher.holdSignals()
-        do throws(FileError) {
+        let input = configuration.input
+        let isAtTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+        guard isAtTerminal, !configuration.isEchoServer, input.execute.isEmpty, !input.isJSON, input.split == .line else {
+            EventLoop.run { _ = begin(configuration, atTerminal: false, diagnostics) }
+        }
+        // This thread is the editor's: the loop is a background reader.
+        DispatchQueue(label: "wsline.reader").async { EventLoop.run {} }
+        let ready = configuration
+        let conversation = EventLoop.sync { begin(ready, atTerminal: true, diagnostics) }
+        conversation?.readLines()
+        waitForSignals()
+    }
+
+    /// Begins the run; returns who reads lines at the terminal.
+    @EventLoop
+    private static func begin(_ configuration: Configuration, atTerminal: Bool, _ diagnostics: Diagnostics) -> (any Conversation)? {
+        do {
             switch configuration.mode {
-            case .connect(let url): try runClient(configuration, url, diagnostics)
+            case .connect(let url): return try connect(configuration, url, atTerminal, diagnostics)
             case .listen(let target) where configuration.echo:
-                EchoSession(configuration, on: target, diagnostics: diagnostics).run()
-            case .listen(let target): try ListenSession(configuration, on: target, diagnostics: diagnostics).run()
-            case .demo: try runDemo(configuration, diagnostics)
+                let session = EchoSession(configuration, on: target, diagnostics: diagnostics)
+                running = session
+                try session.start()
+            case .listen(let target):
+                let session = try ListenSession(configuration, on: target, atTerminal: atTerminal, diagnostics: diagnostics)
+                running = session
+                try session.start()
+                return session
+            case .demo:
+                var configuration = configuration
+                let url = try Demo.start(&configuration, diagnostics: diagnostics)
+                return try connect(configuration, url, atTerminal, diagnostics)
             }
-        } catch {
+        } catch let error as FileError {
             diagnostics.error(error.description)
             error.exitStatus.leave()
+        } catch let error as TransportError {
+            diagnostics.error(error.message, hint: error.hint)
+            ExitStatus(error).leave()
+        } catch {
+            preconditionFailure("nothing else is thrown: \(error)")
         }
+        return nil
     }
+
+    @EventLoop
+    private static func connect(
+        _ configuration: Configuration, _ url: WebSocketURL, _ atTerminal: Bool, _ diagnostics: Diagnostics
+    ) throws(FileError) -> (any Conversation)? {
+        guard atTerminal else {
+            let session = try StreamSession(configuration, url: url, diagnostics: diagnostics)
+            running = session
+            session.start()
+            return nil
+        }
+        let session = try TerminalSession(configuration, url: url, diagnostics: diagnostics)
+        running = session
+        session.start()
+        return session
+    }
+
+    /// Keeps the run.
+    @EventLoop private static var running: AnyObject?
 
     private static func leaveWithoutMemory(_ byteCount: Int) -> Never {
         TerminalModes.restore()
         Diagnostics().error("out of memory: \(byteCount) bytes can't be had")
         ExitStatus.failure.leave()
-    }
-
-    private static func runClient(_ configuration: Configuration, _ url: WebSocketURL, _ diagnostics: Diagnostics) throws(FileError)
-        -> Never
-    {
-        if TerminalSession.suits(configuration) { try TerminalSession(configuration, url: url, diagnostics: diagnostics).run() }
-        try StreamSession(configuration, url: url, diagnostics: diagnostics).run()
-    }
-
-    private static func runDemo(_ configuration: Configuration, _ diagnostics: Diagnostics) throws(FileError) -> Never {
-        var configuration = configuration
-        let url: WebSocketURL
-        do throws(TransportError) {
-            url = try Demo.start(&configuration, diagnostics: diagnostics)
-        } catch {
-            diagnostics.error(error.message, hint: error.hint)
-            ExitStatus(error).leave()
-        }
-        try runClient(configuration, url, diagnostics)
     }
 
     /// The voice on standard error: filtered and coloured where that is a terminal.

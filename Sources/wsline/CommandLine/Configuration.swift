@@ -2,7 +2,7 @@ import WebSocketProtocol
 import WebSocketTransport
 
 /// One validated configuration: what the options ask for, with nothing left to check.
-struct Configuration {
+struct Configuration: Sendable {
     enum Mode {
         case connect(WebSocketURL)
         case listen(ListenTarget)
@@ -21,6 +21,9 @@ struct Configuration {
     var echo = false
     /// `--passphrase` without a value: to be asked for at the terminal, and put into the identity, before anything else.
     var asksPassphrase = false
+
+    /// `-l --echo`: neither input nor output has a part in it.
+    var isEchoServer: Bool { if case .listen = mode { echo } else { false } }
 }
 
 /// How to reach the server, and what to say to it (also to the servers of `/connect` and `--reconnect`).

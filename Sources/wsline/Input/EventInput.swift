@@ -1,17 +1,14 @@
-import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
 
 /// Does what the lines of `--json-input` say, each when its delay is over; the input waits meanwhile.
-final class EventInput: @unchecked Sendable {
-    // Invariant: used on `queue` only.
-
+@EventLoop
+final class EventInput {
     /// A line asks for the end.
     var onClose: ((CloseFrame) -> Void)?
     /// A delay is over, and what it was for is done: the input may go on.
     var onDue: (() -> Void)?
 
-    private let queue: DispatchQueue
     /// The present connection; what waited for its time goes to the one that is there then.
     private weak var socket: WebSocket?
     /// What was to be done after the delay, or once there is a connection again.
@@ -19,8 +16,6 @@ final class EventInput: @unchecked Sendable {
     private var isDelayed = false
     /// How much later than it should the last delay ended; the next is shorter by that, so that a long recording keeps its pace.
     private var lateness = 0.0
-
-    init(queue: DispatchQueue) { self.queue = queue }
 
     /// Whether a line waits for its time.
     var isWaiting: Bool { pending != nil }
@@ -35,12 +30,12 @@ final class EventInput: @unchecked Sendable {
             performPending()
             return !isWaiting
         }
-        let deadline = DispatchTime.now() + (event.delay - lateness)
+        let deadline = monotonicNow() &+ nanoseconds(event.delay - lateness)
         pending = event.action
         isDelayed = true
-        queue.asyncAfter(deadline: deadline) { [self] in
+        Timer(after: event.delay - lateness) { [self] in
             isDelayed = false
-            let late = Double(DispatchTime.now().uptimeNanoseconds &- deadline.uptimeNanoseconds) / 1e9
+            let late = Double(monotonicNow() &- deadline) / 1e9
             lateness = min(late, Self.mostLateness)
             if performPending() { onDue?() }
         }

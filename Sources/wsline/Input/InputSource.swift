@@ -1,11 +1,9 @@
-import Dispatch
 import WebSocketTransport
 import CPosix
 
-/// Reads a descriptor on the connection's queue, only while somebody wants what it brings.
-final class InputSource: @unchecked Sendable {
-    // Invariant: used on its queue only.
-
+/// Reads a descriptor, only while somebody wants what it brings.
+@EventLoop
+final class InputSource {
     enum Outcome {
         case bytes(Int)
         case wouldBlock
@@ -16,7 +14,6 @@ final class InputSource: @unchecked Sendable {
     /// There may be something to read.
     var onReadable: (() -> Void)?
 
-    private let queue: DispatchQueue
     private let descriptor: Int32
     /// Whether a read never waits, because the descriptor was opened so, or is a file.
     private let isNonBlocking: Bool
@@ -26,15 +23,14 @@ final class InputSource: @unchecked Sendable {
     private var isResumed = false
     private var isScheduled = false
 
-    init(_ descriptor: Int32, queue: DispatchQueue) {
-        self.queue = queue
+    init(_ descriptor: Int32) {
         var status = stat()
         let type = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
         isAlwaysReady = !(type == S_IFIFO || type == S_IFSOCK || isatty(descriptor) == 1)
         let fresh = isAlwaysReady || type == S_IFSOCK ? nil : reopenNonBlocking(descriptor, O_RDONLY)
         self.descriptor = fresh ?? descriptor
         isNonBlocking = isAlwaysReady || fresh != nil
-        watch = DescriptorWatch(self.descriptor, queue: queue)
+        watch = DescriptorWatch(self.descriptor)
         watch.onReadable = { [unowned self] in onReadable?() }
     }
 
@@ -78,7 +74,7 @@ final class InputSource: @unchecked Sendable {
     func wake() {
         guard isResumed, !isScheduled else { return }
         isScheduled = true
-        Poller.later(on: queue) { [self] in
+        EventLoop.later { [self] in
             isScheduled = false
             guard isResumed else { return }
             onReadable?()

@@ -4,6 +4,7 @@ import WebSocketTransport
 /// Where messages go: one connection, or all of a listener's.
 ///
 /// `AnyObject`, since it stands for something that lives on while messages come and go.
+@EventLoop
 protocol MessageSink: AnyObject {
     /// Whether it is open, and not so much waits already that more should.
     var takesMessages: Bool { get }

@@ -1,4 +1,3 @@
-import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
 import CPosix
@@ -44,6 +43,7 @@ extension InputError: CustomStringConvertible {
 ///
 /// It reads only between `resume()` and `suspend()`. A message longer than the buffer is sent in fragments as it comes, so that memory
 /// stays bounded whatever the input is.
+@EventLoop
 final class StandardInput {
     /// All of the input has been handed to the connection.
     var onEnd: (() -> Void)?
@@ -82,8 +82,8 @@ final class StandardInput {
         case hex, base64
     }
 
-    init(_ descriptor: Int32, options: InputOptions, queue: DispatchQueue) {
-        source = InputSource(descriptor, queue: queue)
+    init(_ descriptor: Int32, options: InputOptions) {
+        source = InputSource(descriptor)
         split = options.split
         kind = options.encoding == .text ? .text : .binary
         decodes = options.encoding == .hex ? .hex : options.encoding == .base64 ? .base64 : nil
@@ -91,7 +91,7 @@ final class StandardInput {
         source.onReadable = { [unowned self] in pump() }
     }
 
-    deinit {
+    isolated deinit {
         Memory.free(buffer)
         lines.deallocate()
     }
@@ -149,7 +149,7 @@ final class StandardInput {
             reads += 1
             guard fill() else { return }
         }
-        // Others on the queue have their turn. No event may come for what a pipe still holds once its writer has hung up.
+        // Others have their turn. No event may come for what a pipe still holds once its writer has hung up.
         if isResumed, !isFinished { source.wake() }
     }
 

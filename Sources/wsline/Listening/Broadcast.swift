@@ -1,4 +1,3 @@
-import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
 
@@ -6,9 +5,8 @@ import WebSocketTransport
 ///
 /// The slowest of them sets the pace, since nothing is to be lost and nothing to pile up; but one that takes (almost) nothing for a while is
 /// dropped, so that it can't hold the others up for ever.
-final class Broadcast: MessageSink, @unchecked Sendable {
-    // Invariant: used on `queue` only.
-
+@EventLoop
+final class Broadcast: MessageSink {
     /// There is room for messages again, or may be.
     var onRoom: (() -> Void)?
     /// A client took too little for too long.
@@ -17,21 +15,18 @@ final class Broadcast: MessageSink, @unchecked Sendable {
     private struct Member {
         let client: ServedClient
         /// When it was found to lag behind; nil while it keeps up.
-        var lagsSince: DispatchTime?
+        var lagsSince: Instant?
     }
 
     /// Seconds in which a client has to take what waits for it.
     static let patience = 10.0
 
-    private let queue: DispatchQueue
     /// By the client's number.
     private var members: [Int: Member] = [:]
     /// Whose sockets are in the batch under way.
     private var batched: [ServedClient] = []
     /// Who gets the rest of the message that is being sent in fragments: those who got its beginning.
     private var fragmentReceivers: [ServedClient]?
-
-    init(queue: DispatchQueue) { self.queue = queue }
 
     var isEmpty: Bool { members.isEmpty }
     var clients: [ServedClient] { members.values.map(\.client) }
@@ -92,9 +87,9 @@ final class Broadcast: MessageSink, @unchecked Sendable {
 
     private func watch(_ client: ServedClient) {
         guard client.socket.isCongested, let member = members[client.number], member.lagsSince == nil else { return }
-        let since = DispatchTime.now()
+        let since = monotonicNow()
         members[client.number]?.lagsSince = since
-        queue.asyncAfter(deadline: since + Self.patience) { [weak self, weak client] in
+        Timer(after: Self.patience) { [weak self, weak client] in
             guard let self, let client, members[client.number]?.lagsSince == since else { return }
             onStall?(client)
         }

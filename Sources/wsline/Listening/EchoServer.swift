@@ -1,16 +1,13 @@
-import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
 
 /// Answers each message with itself, in its own type.
 ///
 /// A client that doesn't read its answers is not read from either, so that the memory it takes stays bounded.
-final class EchoServer: ServedClients, @unchecked Sendable {
-    // Invariant: nothing in it changes.
-
+@EventLoop
+final class EchoServer: ServedClients {
     private let configuration: Configuration
     private let diagnostics: Diagnostics
-    private let queue = DispatchQueue(label: "wsline.listener")
 
     init(_ configuration: Configuration, diagnostics: Diagnostics) {
         self.configuration = configuration
@@ -19,7 +16,7 @@ final class EchoServer: ServedClients, @unchecked Sendable {
 
     /// Binds and begins to serve. The server lives as long as the process, or until it is ended.
     func listen(on target: ListenTarget) throws(TransportError) -> (server: ListenServer, addresses: [SocketAddress]) {
-        let server = ListenServer(configuration, owner: self, diagnostics: diagnostics, queue: queue)
+        let server = ListenServer(configuration, owner: self, diagnostics: diagnostics)
         return (server, try server.listen(on: target))
     }
 

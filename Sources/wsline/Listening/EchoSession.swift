@@ -1,17 +1,14 @@
-import Dispatch
 import WebSocketProtocol
 import WebSocketTransport
 
 /// A run as an echo server: clients are answered and nothing else, so neither standard input nor standard output has a part in it.
-final class EchoSession: @unchecked Sendable {
-    // Invariant: used on `queue` only, once started.
-
+@EventLoop
+final class EchoSession {
     private let configuration: Configuration
     private let target: ListenTarget
     private let diagnostics: Diagnostics
     private let echo: EchoServer
-    private let queue = DispatchQueue(label: "wsline.session")
-    private lazy var ending = ServerEnding(queue: queue) { $0.leave() }
+    private lazy var ending = ServerEnding { $0.leave() }
     private var signals: SignalWatcher?
 
     init(_ configuration: Configuration, on target: ListenTarget, diagnostics: Diagnostics) {
@@ -21,24 +18,15 @@ final class EchoSession: @unchecked Sendable {
         echo = EchoServer(configuration, diagnostics: diagnostics)
     }
 
-    /// Runs until the process exits.
-    func run() -> Never {
-        Poller.run(on: queue) { start() }
-    }
-
-    private func start() {
-        do throws(TransportError) {
-            let (server, addresses) = try echo.listen(on: target)
-            signals = SignalWatcher(queue: queue) { [unowned self] signal in
-                if ending.hasBegun { ExitStatus(signal: signal).leave() }
-                ending.end(server, ExitStatus(signal: signal))
-            }
-            _ = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
-            ending.limit(server, to: configuration.stop.timeout, telling: diagnostics)
-        } catch {
-            diagnostics.error(error.message, hint: error.hint)
-            ExitStatus(error).leave()
+    /// Begins to listen.
+    func start() throws(TransportError) {
+        let (server, addresses) = try echo.listen(on: target)
+        signals = SignalWatcher { [unowned self] signal in
+            if ending.hasBegun { ExitStatus(signal: signal).leave() }
+            ending.end(server, ExitStatus(signal: signal))
         }
+        _ = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
+        ending.limit(server, to: configuration.stop.timeout, telling: diagnostics)
     }
 }
 
@@ -46,6 +34,7 @@ final class EchoSession: @unchecked Sendable {
 ///
 /// It listens on the loopback address, which every sandbox has, on a port that the system picks. A UNIX socket would do as well, but for the
 /// file that it leaves behind when the process is killed.
+@EventLoop
 enum Demo {
     /// Starts the server, for as long as the process lives, changes `configuration` so that nothing in it leads elsewhere,
     /// and gives where to connect.

@@ -1,12 +1,9 @@
-import Dispatch
-import Synchronization
 import WebSocketProtocol
 import WebSocketTransport
 
 /// A client of the listener, from the moment it connects.
-final class ServedClient: @unchecked Sendable {
-    // Invariant: `number` is set once, when the connection opens; all else never changes. The socket keeps to its own queue.
-
+@EventLoop
+final class ServedClient {
     /// From 1, in the order in which connections opened.
     fileprivate(set) var number = 0
     let socket: WebSocket
@@ -24,7 +21,8 @@ final class ServedClient: @unchecked Sendable {
     }
 }
 
-/// What somebody makes of the clients that a ``ListenServer`` takes in. Each call is on the client's queue.
+/// What somebody makes of the clients that a ``ListenServer`` takes in.
+@EventLoop
 protocol ServedClients: AnyObject, Sendable {
     /// Sets the handlers of messages; the connection is not open yet, and may never be.
     func prepare(_ client: ServedClient)
@@ -38,42 +36,32 @@ protocol ServedClients: AnyObject, Sendable {
 ///
 /// No client can hurt the others: each has its deadline for the handshake, its limits and its own end, and whatever it does wrong is one line
 /// on standard error.
-final class ListenServer: @unchecked Sendable {
-    // Invariant: `state` is behind its lock; `listener` is set by `listen`, and then `queue`'s; the rest never changes.
-
-    private struct State {
-        var clients: [Int: ServedClient] = [:]
-        var lastNumber = 0
-        var isEnding = false
-        var isOutOfDescriptors = false
-        var whenEmpty: (@Sendable () -> Void)?
-    }
-
+@EventLoop
+final class ListenServer {
     /// Seconds that a client may take for TLS, and then for its request.
     private static let handshakeTimeout = 10.0
 
-    let queue: DispatchQueue
     private let options: ListenOptions
     private let limits: Connection.Configuration
     private let deflate: PermessageDeflateSettings?
     private let diagnostics: Diagnostics
     private let owner: any ServedClients
-    private let state = Mutex(State())
     private var listener: Listener?
+    private var clients: [Int: ServedClient] = [:]
+    private var lastNumber = 0
+    private var isEnding = false
+    private var isOutOfDescriptors = false
+    private var whenEmpty: (() -> Void)?
 
-    /// - Parameter queue: where the listener works.
-    init(_ configuration: Configuration, owner: any ServedClients, diagnostics: Diagnostics, queue: DispatchQueue) {
+    init(_ configuration: Configuration, owner: any ServedClients, diagnostics: Diagnostics) {
         options = configuration.listening
         limits = configuration.connection.limits
         deflate = configuration.connection.deflate
         self.owner = owner
         self.diagnostics = diagnostics
-        self.queue = queue
     }
 
     /// Binds and begins to accept; gives the addresses, with the ports that the system picked.
-    ///
-    /// Clients live on the listener's queue: with one for each, their timers would take a thread each whenever they come at the same time.
     func listen(on target: ListenTarget) throws(TransportError) -> [SocketAddress] {
         var listening = Listener.Options()
         listening.handshakeTimeout = Self.handshakeTimeout
@@ -85,37 +73,24 @@ final class ListenServer: @unchecked Sendable {
             diagnostics.notice(of: context)
             listening.tls = context
         }
-        listening.connectionQueue = { [queue] in queue }
-        let listener = try Listener(on: target, options: listening, queue: queue) { [self] in handle($0) }
-        queue.async { self.listener = listener }
+        let listener = try Listener(on: target, options: listening) { [self] in handle($0) }
+        self.listener = listener
         return listener.addresses
     }
 
-    /// Stops listening and closes every connection; calls `done` on some queue once all are over.
-    func end(_ code: CloseCode, _ done: @escaping @Sendable () -> Void) {
-        queue.async { [self] in
-            // First of all, since `done` may end the process, and a UNIX socket's file is to go before.
-            listener?.close()
-            // It holds us: so we live until here.
-            listener = nil
-            closeAll(code, done)
-        }
-    }
-
-    private func closeAll(_ code: CloseCode, _ done: @escaping @Sendable () -> Void) {
-        let clients = state.withLock { state in
-            state.isEnding = true
-            state.whenEmpty = done
-            return Array(state.clients.values)
-        }
+    /// Stops listening and closes every connection; calls `done` once all are over.
+    func end(_ code: CloseCode, _ done: @escaping () -> Void) {
+        // First of all, since `done` may end the process, and a UNIX socket's file is to go before.
+        listener?.close()
+        listener = nil
+        isEnding = true
         guard !clients.isEmpty else { return done() }
-        for client in clients {
-            client.socket.queue.async {
-                do {
-                    try client.socket.close(code)
-                } catch {
-                    client.socket.abort()
-                }
+        whenEmpty = done
+        for client in Array(clients.values) {
+            do {
+                try client.socket.close(code)
+            } catch {
+                client.socket.abort()
             }
         }
     }
@@ -130,16 +105,13 @@ final class ListenServer: @unchecked Sendable {
             diagnostics.error("\(name)TLS failed: \(error.oneLine)")
         case .outOfDescriptors(let error):
             // The listener tries again and again; one line is enough.
-            let isNews = state.withLock { state in
-                defer { state.isOutOfDescriptors = true }
-                return !state.isOutOfDescriptors
-            }
-            if isNews { diagnostics.error(error.message, hint: "clients wait until others leave") }
+            if !isOutOfDescriptors { diagnostics.error(error.message, hint: "clients wait until others leave") }
+            isOutOfDescriptors = true
         }
     }
 
     private func accepted(_ stream: ByteStream, _ peer: SocketAddress?) {
-        state.withLock { $0.isOutOfDescriptors = false }
+        isOutOfDescriptors = false
         let client = ServedClient(WebSocket(accepted: stream, configuration: limits), peer)
         let socket = client.socket
         // These hold the client, and so itself the socket, which drops them at its end.
@@ -151,13 +123,10 @@ final class ListenServer: @unchecked Sendable {
     }
 
     private func answer(_ client: ServedClient, _ request: ServerHandshake) {
-        let number: Int? = state.withLock { state in
-            guard !state.isEnding else { return nil }
-            state.lastNumber += 1
-            state.clients[state.lastNumber] = client
-            return state.lastNumber
-        }
-        guard let number else { return client.socket.abort() }
+        guard !isEnding else { return client.socket.abort() }
+        lastNumber += 1
+        let number = lastNumber
+        clients[number] = client
         client.number = number
         let subprotocol = request.selectSubprotocol(from: options.subprotocols)
         client.socket.accept(subprotocol: subprotocol, deflate: deflate)
@@ -194,10 +163,7 @@ final class ListenServer: @unchecked Sendable {
         diagnostics.notice(
             "client \(client.number) disconnected (code: \(closure.code.rawValue), reason: \(closure.reason.quoted))")
         owner.closed(client, closure)
-        let whenEmpty = state.withLock { state in
-            state.clients[client.number] = nil
-            return state.clients.isEmpty && state.isEnding ? state.whenEmpty.take() : nil
-        }
-        whenEmpty?()
+        clients[client.number] = nil
+        if clients.isEmpty { whenEmpty.take()?() }
     }
 }

@@ -1,4 +1,3 @@
-import Dispatch
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
@@ -6,21 +5,19 @@ import CPosix
 
 /// A run as a listener: messages of all clients to standard output, lines of standard input to all clients.
 ///
-/// All clients share the session's queue, so that what they send comes out in the order in which it came.
-final class ListenSession: ServedClients, @unchecked Sendable {
-    // Invariant: used on `queue` only, once started.
-
+/// What clients send comes out in the order in which it came.
+@EventLoop
+final class ListenSession: ServedClients, Conversation {
     private let configuration: Configuration
     private let target: ListenTarget
     private let diagnostics: Diagnostics
-    private let queue = DispatchQueue(label: "wsline.listener")
     private let output: any MessageOutput
     private let terminal: ListenTerminal?
     private var presenter: MessagePresenter
-    private lazy var server = ListenServer(configuration, owner: self, diagnostics: diagnostics, queue: queue)
+    private lazy var server = ListenServer(configuration, owner: self, diagnostics: diagnostics)
     private lazy var broadcast = makeBroadcast()
     private lazy var input = makeInput()
-    private lazy var ending = ServerEnding(queue: queue) { [unowned self] in finishOutput($0) }
+    private lazy var ending = ServerEnding { [unowned self] in finishOutput($0) }
     private var signals: SignalWatcher?
     /// What the clients' requests are shown to be for, where they name nothing better.
     private var url: WebSocketURL?
@@ -29,44 +26,36 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     private var goal: Goal
     private var whenFlushed: (() -> Void)?
 
-    init(_ configuration: Configuration, on target: ListenTarget, diagnostics: Diagnostics) throws(FileError) {
+    init(_ configuration: Configuration, on target: ListenTarget, atTerminal: Bool, diagnostics: Diagnostics) throws(FileError) {
         self.configuration = configuration
         self.target = target
         self.diagnostics = diagnostics
         goal = Goal(configuration.stop)
         let isTerminal = isatty(STDOUT_FILENO) == 1
-        terminal = isTerminal && isatty(STDIN_FILENO) == 1 ? ListenTerminal(configuration, diagnostics: diagnostics, queue: queue) : nil
-        output = terminal ?? OutputDescriptor(STDOUT_FILENO, queue: queue)
+        terminal = atTerminal ? ListenTerminal(configuration, diagnostics: diagnostics) : nil
+        output = terminal ?? OutputDescriptor(STDOUT_FILENO)
         presenter = try MessagePresenter(
-            configuration.output, isTerminal: isTerminal, style: terminal?.style, sharing: true, diagnostics: diagnostics, queue: queue)
+            configuration.output, isTerminal: isTerminal, style: terminal?.style, sharing: true, diagnostics: diagnostics)
     }
 
-    /// Runs until the process exits.
-    func run() -> Never {
-        guard let terminal else { Poller.run(on: queue) { start() } }
-        Poller.later(on: queue) { [self] in start() }
-        // This thread is the editor's; another one waits for the network.
-        terminal.readLines { [self] in
+    nonisolated func readLines() -> Never {
+        terminal?.readLines { [self] in
             typed($0)
         } onEnd: { [self] in
             ending.end(server, .success)
         }
-        Poller.run(on: queue) {}
+        waitForSignals()
     }
 
-    private func start() {
+    /// Begins to listen.
+    func start() throws(TransportError) {
         output.onDrain = { [unowned self] in outputDrained() }
         output.onFailure = { [unowned self] in outputFailed($0) }
         presenter.onSaveDrain = { [unowned self] in saveDrained() }
         presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
-        signals = SignalWatcher(queue: queue) { [unowned self] in interrupted($0) }
-        do throws(TransportError) {
-            let addresses = try server.listen(on: target)
-            url = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
-        } catch {
-            diagnostics.error(error.message, hint: error.hint)
-            ExitStatus(error).leave()
-        }
+        signals = SignalWatcher { [unowned self] in interrupted($0) }
+        let addresses = try server.listen(on: target)
+        url = diagnostics.tellListening(on: addresses, isSecure: configuration.listening.identity != nil)
         ending.limit(server, to: configuration.stop.timeout, telling: diagnostics)
     }
 
@@ -220,7 +209,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     // MARK: Sent
 
     private func makeBroadcast() -> Broadcast {
-        let broadcast = Broadcast(queue: queue)
+        let broadcast = Broadcast()
         broadcast.onRoom = { [unowned self, unowned broadcast] in
             if terminal == nil, broadcast.takesMessages { input.resume() }
         }
@@ -232,7 +221,7 @@ final class ListenSession: ServedClients, @unchecked Sendable {
     }
 
     private func makeInput() -> StandardInput {
-        let input = StandardInput(STDIN_FILENO, options: configuration.input, queue: queue)
+        let input = StandardInput(STDIN_FILENO, options: configuration.input)
         input.attach(broadcast)
         input.onFailure = { [unowned self] error in
             diagnostics.error(error.description, hint: error.hint)
@@ -271,23 +260,20 @@ final class ListenSession: ServedClients, @unchecked Sendable {
 }
 
 /// The end of a run as a listener: all clients are told, and have a second to answer.
-final class ServerEnding: @unchecked Sendable {
-    // Invariant: used on `queue` only.
-
+@EventLoop
+final class ServerEnding {
     private(set) var hasBegun = false
-    private let queue: DispatchQueue
     private let finish: (ExitStatus) -> Void
 
-    /// - Parameter finish: called on the queue once all clients are gone, to write out what is left and exit.
-    init(queue: DispatchQueue, finish: @escaping (ExitStatus) -> Void) {
-        self.queue = queue
+    /// - Parameter finish: called once all clients are gone, to write out what is left and exit.
+    init(finish: @escaping (ExitStatus) -> Void) {
         self.finish = finish
     }
 
     /// Ends the run once it has taken `timeout` seconds.
     func limit(_ server: ListenServer, to timeout: Double?, telling diagnostics: Diagnostics) {
         guard let timeout else { return }
-        queue.asyncAfter(deadline: .now() + timeout) { [self] in
+        Timer(after: timeout) { [self] in
             guard !hasBegun else { return }
             diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))")
             end(server, .timeout)
@@ -298,9 +284,9 @@ final class ServerEnding: @unchecked Sendable {
     func end(_ server: ListenServer, _ status: ExitStatus) {
         guard !hasBegun else { return }
         hasBegun = true
-        queue.asyncAfter(deadline: .now() + 1) { status.leave() }
-        // By way of the queue: the last client's end may be told yet, and what it sent written.
-        server.end(.goingAway) { [self] in queue.async { self.finish(status) } }
+        Timer(after: 1) { status.leave() }
+        // Later: the last client's end may be told yet, and what it sent written.
+        server.end(.goingAway) { [self] in EventLoop.later { self.finish(status) } }
     }
 }
 

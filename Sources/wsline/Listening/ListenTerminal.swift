@@ -1,8 +1,10 @@
 import Dispatch
 import LineTerminal
+import WebSocketTransport
 import CPosix
 
 /// Where a session's messages are written: gathered in `buffer`, then flushed.
+@EventLoop
 protocol MessageOutput: AnyObject {
     var buffer: [UInt8] { get set }
     /// Whether the reader is slow, and nothing more should come until `onDrain`.
@@ -16,25 +18,22 @@ protocol MessageOutput: AnyObject {
 extension OutputDescriptor: MessageOutput {}
 
 /// A listener's terminal: lines are typed at the prompt, and messages appear above it.
-final class ListenTerminal: MessageOutput, @unchecked Sendable {
-    // Invariant: the editor is the main thread's, except `stop`; what `MessageOutput` demands is used on `queue` only; the rest never changes.
-
+@EventLoop
+final class ListenTerminal: MessageOutput {
     let style: Style
     var buffer: [UInt8] = []
     var onDrain: (() -> Void)?
     var onFailure: ((Int32) -> Void)?
     private let printer = TerminalPrinter()
     private let editor: LineEditor
-    private let queue: DispatchQueue
     private let diagnostics: Diagnostics
     /// Entered while the editor's thread reads lines.
     private let reading = DispatchGroup()
 
     /// Nil where no line can be edited: then the listener does as in a pipe.
-    init?(_ configuration: Configuration, diagnostics: Diagnostics, queue: DispatchQueue) {
+    init?(_ configuration: Configuration, diagnostics: Diagnostics) {
         let environment = environmentVariables
         style = Style(noColorOption: configuration.output.noColor, environment: environment, isTerminal: true)
-        self.queue = queue
         self.diagnostics = diagnostics
         let options = configuration.terminal
         let path = options.keepsHistory ? options.historyFile ?? History.defaultPath(environment: environment) : nil
@@ -48,7 +47,7 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
         if let failure { diagnostics.notice("\(failure)") }
         printer.onDrained { [weak self] in
             guard let self else { return }
-            queue.async { self.onDrain?() }
+            EventLoop.enter { self.onDrain?() }
         }
         if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { [printer] in _ = printer.enqueue($0) } }
         // What waits to be printed is for the editor's thread alone to print.
@@ -58,8 +57,8 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
         }
     }
 
-    /// Reads lines until the user has enough; both handlers are called on the queue. On the main thread.
-    func readLines(_ handle: @escaping @Sendable (String) -> Void, onEnd: @escaping @Sendable () -> Void) {
+    /// Reads lines until the user has enough; both handlers are called on the loop. On the main thread.
+    nonisolated func readLines(_ handle: @escaping @EventLoop @Sendable (String) -> Void, onEnd: @escaping @EventLoop @Sendable () -> Void) {
         reading.enter()
         while case .line(let line) = editor.readLine() {
             do throws(History.Failure) {
@@ -67,11 +66,11 @@ final class ListenTerminal: MessageOutput, @unchecked Sendable {
             } catch {
                 diagnostics.notice("\(error)")
             }
-            queue.async { handle(line) }
+            EventLoop.enter { handle(line) }
         }
         editor.close()
         reading.leave()
-        queue.async(execute: onEnd)
+        EventLoop.enter(onEnd)
     }
 
     // MARK: Output

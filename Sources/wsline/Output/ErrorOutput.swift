@@ -1,6 +1,6 @@
-import Dispatch
-import Synchronization
 import CPosix
+import Synchronization
+import WebSocketTransport
 
 /// Standard error, for all threads, none of which ever waits for it.
 ///
@@ -12,60 +12,93 @@ final class ErrorOutput: Sendable {
     /// Bytes that may wait.
     static let limit = 64 << 10
 
-    private struct State {
+    fileprivate struct State {
         /// nil before the first line.
-        var output: OutputDescriptor?
-        /// Whole lines, for when the output has drained.
+        var writer: DescriptorWriter?
+        /// Lines of which some bytes may be written; none of them is dropped.
+        var begun: [UInt8] = []
+        var written = 0
+        /// Whole lines for after those.
         var waiting: [UInt8] = []
-        /// How many lines are missing before those.
+        /// How many lines are missing before the waiting ones.
         var dropped = 0
     }
 
     private let descriptor: Int32
-    private let queue = DispatchQueue(label: "wsline.errors")
     private let state = Mutex(State())
+    /// Reports that there is room again.
+    @EventLoop private var watch: DescriptorWatch?
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     /// Writes whole lines, now or later.
     func write(_ lines: [UInt8]) {
-        queue.sync {
-            state.withLock { state in
-                let output = state.output ?? makeOutput()
-                state.output = output
-                guard output.isBlocked else {
-                    output.buffer += lines
-                    return output.flush()
-                }
-                if state.waiting.count + lines.count > Self.limit {
-                    state.dropped += state.waiting.count { $0 == 0x0A }
-                    state.waiting = []
-                }
-                state.waiting += lines
-            }
+        let begins = state.withLock { state in
+            let wasBlocked = state.isBlocked
+            state.add(lines, descriptor)
+            return !wasBlocked && state.isBlocked
         }
+        if begins { EventLoop.enter { [self] in wait() } }
     }
 
     /// Writes what waits, for `seconds` at most.
     func finish(within seconds: Double) {
-        queue.sync { state.withLock { $0.output }?.flush(within: seconds) }
-    }
-
-    private func makeOutput() -> OutputDescriptor {
-        let output = OutputDescriptor(descriptor, queue: queue)
-        output.onDrain = { [unowned self] in drained() }
-        return output
-    }
-
-    private func drained() {
+        let deadline = monotonicNow() &+ nanoseconds(seconds)
         state.withLock { state in
-            guard let output = state.output else { return }
-            if state.dropped > 0 {
-                output.buffer += "wsline: \(counted(state.dropped, "line")) dropped here: standard error took no more\n".utf8
+            while state.isBlocked, let writer = state.writer {
+                let now = monotonicNow()
+                guard now < deadline, writer.waitForRoom(milliseconds: Int32(clamping: (deadline - now) / 1_000_000 + 1)) else { return }
+                state.flush()
             }
-            output.buffer += state.waiting
-            (state.waiting, state.dropped) = ([], 0)
-            output.flush()
         }
+    }
+
+    @EventLoop private func wait() {
+        guard let writer = state.withLock({ $0.isBlocked ? $0.writer : nil }) else { return watch?.arm() ?? () }
+        let watch = watch ?? DescriptorWatch(writer.descriptor)
+        self.watch = watch
+        watch.onWritable = { [unowned self] in
+            state.withLock { $0.flush() }
+            wait()
+        }
+        watch.arm(writing: true)
+    }
+}
+
+extension ErrorOutput.State {
+    var isBlocked: Bool { !begun.isEmpty }
+
+    mutating func add(_ lines: [UInt8], _ descriptor: Int32) {
+        if writer == nil { writer = DescriptorWriter(sharing: descriptor) }
+        guard isBlocked else {
+            begun = lines
+            return flush()
+        }
+        if waiting.count + lines.count > ErrorOutput.limit {
+            dropped += waiting.count { $0 == 0x0A }
+            waiting = []
+        }
+        waiting += lines
+    }
+
+    /// Writes what the reader takes. What nobody can read any more is dropped.
+    mutating func flush() {
+        while !begun.isEmpty, let writer {
+            let count = begun.withUnsafeBytes { writer.write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
+            if count > 0 {
+                written += count
+            } else if errno == EAGAIN || errno == EWOULDBLOCK {
+                return
+            } else if errno != EINTR {
+                (begun, waiting, dropped, written) = ([], [], 0, 0)
+            }
+            if written == begun.count { nextLines() }
+        }
+    }
+
+    private mutating func nextLines() {
+        let notice = dropped == 0 ? "" : "wsline: \(counted(dropped, "line")) dropped here: standard error took no more\n"
+        begun = Array(notice.utf8) + waiting
+        (waiting, dropped, written) = ([], 0, 0)
     }
 }

@@ -1,4 +1,4 @@
-import Dispatch
+import WebSocketTransport
 import CPosix
 
 /// Writes binary payloads to files (`--save`), each streamed: ``begin()``, ``write(_:)``, then ``finish()`` or ``abandon()``.
@@ -9,6 +9,7 @@ import CPosix
 ///
 /// Not for use on two threads at once. Writes to files block; the disk is taken to be faster than the network. A pipe or device gets the
 /// payloads at the pace of its reader: see ``stream``.
+@EventLoop
 final class FileSaver {
     /// A message that is in its file.
     struct Saved: Equatable, CustomStringConvertible {
@@ -39,7 +40,7 @@ final class FileSaver {
         self.spools = spools
     }
 
-    deinit { abandon() }
+    isolated deinit { abandon() }
 
     /// Begins a message. One that is under way is abandoned.
     func begin() throws(FileError) {
@@ -137,6 +138,7 @@ final class FileSaver {
 }
 
 /// Where messages are saved to; savers for several senders share one.
+@EventLoop
 enum SaveDestination {
     case directory(SaveDirectory)
     case file(AppendedFile)
@@ -144,15 +146,14 @@ enum SaveDestination {
 
     /// A path that is a directory, or ends in `/` and can be made one, gets a file for each message; its parent must exist.
     ///
-    /// - Parameter queue: where this is used, for what a pipe or device has to report later.
     /// - Throws: what would keep a message from being saved, as far as that can be known before there is one.
-    init(_ path: String, queue: DispatchQueue = DispatchQueue(label: "wsline.saver")) throws(FileError) {
+    init(_ path: String) throws(FileError) {
         // A file that meets its limit (`ulimit -f`) is an error of `write`, and not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
         if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
             self = .directory(try SaveDirectory(path))
         } else if AppendedFile.isDevice(path) {
-            self = .stream(try SavedStream(path, queue: queue))
+            self = .stream(try SavedStream(path))
         } else {
             self = .file(try AppendedFile(path))
         }

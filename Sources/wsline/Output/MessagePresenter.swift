@@ -1,9 +1,9 @@
-import Dispatch
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
 
 /// Turns what arrives into the bytes that go to standard output, or to the terminal.
+@EventLoop
 struct MessagePresenter {
     private let options: OutputOptions
     private let diagnostics: Diagnostics
@@ -18,7 +18,6 @@ struct MessagePresenter {
     private var saving = Saving.nothing { didSet { watchSaving() } }
     /// What was saved to before, and has not been written yet.
     private var formerStreams: [SavedStream] = []
-    private let queue: DispatchQueue
     /// What was to be saved has found room, after ``isSaveBlocked``.
     var onSaveDrain: (() -> Void)? { didSet { watchSaving() } }
     /// What waited to be saved can't be.
@@ -26,6 +25,7 @@ struct MessagePresenter {
     /// Whose events these are; only while listening.
     var client: Int?
 
+    @EventLoop
     private enum Saving {
         case nothing
         case one(SaveDestination, SaveQueue)
@@ -44,14 +44,11 @@ struct MessagePresenter {
     ///   - isTerminal: whether the output is a terminal, whose escapes are filtered.
     ///   - style: how a conversation marks what comes in; nil for payloads alone.
     ///   - sharing: whether events are several clients'.
-    ///   - queue: where this is used.
     init(
-        _ options: OutputOptions, isTerminal: Bool, style: Style? = nil, sharing: Bool = false, diagnostics: Diagnostics,
-        queue: DispatchQueue
+        _ options: OutputOptions, isTerminal: Bool, style: Style? = nil, sharing: Bool = false, diagnostics: Diagnostics
     ) throws(FileError) {
         self.options = options
         self.diagnostics = diagnostics
-        self.queue = queue
         binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
         filters = isTerminal && !options.allowEscapes
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
@@ -83,7 +80,7 @@ struct MessagePresenter {
     }
 
     private func makeSaving(_ path: String, _ sharing: Bool) throws(FileError) -> Saving {
-        let destination = try SaveDestination(path, queue: queue)
+        let destination = try SaveDestination(path)
         return sharing ? .each(destination, [:]) : .one(destination, SaveQueue(FileSaver(destination)))
     }
 

@@ -1,7 +1,10 @@
+import WebSocketTransport
+
 /// Gathers binary messages on their way to a ``FileSaver``, so that many small ones cost one write, and long ones few.
 ///
 /// Messages are in their files after ``flush(saved:)``, to be called when no more come for now. After an error whatever comes is dropped: of a
 /// message that is under way then, further parts are still to be expected. Not for use on two threads at once.
+@EventLoop
 final class SaveQueue {
     /// Called for each message that is in its file.
     typealias Report = (FileSaver.Saved) -> Void
@@ -28,7 +31,7 @@ final class SaveQueue {
         buffer = .allocate(byteCount: capacity, alignment: 64)
     }
 
-    deinit { buffer.deallocate() }
+    isolated deinit { buffer.deallocate() }
 
     /// Whether nothing is under way.
     var isIdle: Bool { count == 0 && ends.isEmpty && state != .begun }

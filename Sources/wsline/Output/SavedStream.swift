@@ -1,8 +1,9 @@
-import Dispatch
+import WebSocketTransport
 
 /// A pipe or device that messages are saved to (`--save`), at the pace of whoever reads it.
 ///
 /// Whoever writes has to stop while it ``isBlocked``; what was written until then waits.
+@EventLoop
 final class SavedStream {
     let path: String
     /// Why what waited could not be written. An error that ``write(_:)`` throws isn't reported here.
@@ -14,9 +15,9 @@ final class SavedStream {
     /// What is to be done then, before ``onDrain``.
     private var afterDrain: [() -> Void] = []
 
-    init(_ path: String, queue: DispatchQueue) throws(FileError) {
+    init(_ path: String) throws(FileError) {
         self.path = path
-        output = try OutputDescriptor(path: path, queue: queue)
+        output = try OutputDescriptor(path: path)
         output.onFailure = { [unowned self] in
             if !isWriting { onFailure?(FileError(.writeTo, path, code: $0)) }
         }

@@ -1,4 +1,3 @@
-import Dispatch
 import CPosix
 
 /// Closes a descriptor when the last of those who use it lets go. A descriptor closed earlier could be given to another connection while it is
@@ -11,7 +10,8 @@ final class DescriptorLease: Sendable {
     deinit { socket.close() }
 }
 
-/// Tells on a queue when a descriptor can be read or written, or has broken, while somebody wants to know.
+/// Reports when a descriptor can be read or written, or has broken, while somebody wants to know.
+@EventLoop
 public final class DescriptorWatch {
     /// What is called; set before the first ``arm(reading:writing:breaking:)``.
     public var onReadable: () -> Void = {}
@@ -19,13 +19,12 @@ public final class DescriptorWatch {
     /// The other end is gone: of a pipe that is written, its reader.
     public var onBreak: () -> Void = {}
 
-    let queue: DispatchQueue
     private let descriptor: Int32
     /// Keeps the descriptor open; given up by ``cancel()``.
     private var lease: DescriptorLease?
     private var wants = Wants()
-    /// What the poller knows it by; 0 while it's not watched.
-    private var number: UInt64 = 0
+    /// Its place among the loop's waits; 0 while it's not watched.
+    var index = 0
 
     private struct Wants: Equatable {
         var reading = false
@@ -36,34 +35,29 @@ public final class DescriptorWatch {
     }
 
     /// The descriptor must stay open until ``cancel()``.
-    public init(_ descriptor: Int32, queue: DispatchQueue) {
-        self.descriptor = descriptor
-        self.queue = queue
-    }
+    public init(_ descriptor: Int32) { self.descriptor = descriptor }
 
-    convenience init(_ lease: DescriptorLease, queue: DispatchQueue) {
-        self.init(lease.socket.descriptor, queue: queue)
+    convenience init(_ lease: DescriptorLease) {
+        self.init(lease.socket.descriptor)
         self.lease = lease
     }
 
-    deinit { cancel() }
-
-    /// What to tell from now on. As long as it is so it's told again and again.
+    /// What to report from now on. As long as it is so it's reported again and again, and the loop holds the watch.
     public func arm(reading: Bool = false, writing: Bool = false, breaking: Bool = false) {
         let wanted = Wants(reading: reading, writing: writing, breaking: breaking)
         guard wanted != wants else { return }
         wants = wanted
-        // With nothing wanted it's left out altogether, since errors are told even so.
+        // With nothing wanted it's left out altogether, since errors are reported even so.
         if wants == Wants() {
             remove()
-        } else if number == 0 {
-            number = Poller.shared.add(self, descriptor, wants.events)
+        } else if index == 0 {
+            EventLoop.add(self, descriptor, wants.events)
         } else {
-            Poller.shared.update(number, wants.events)
+            EventLoop.update(self, wants.events)
         }
     }
 
-    /// Nothing is told from now on; a lease on the descriptor ends.
+    /// Nothing is reported from now on; a lease on the descriptor ends.
     public func cancel() {
         wants = Wants()
         remove()
@@ -71,9 +65,7 @@ public final class DescriptorWatch {
     }
 
     private func remove() {
-        guard number != 0 else { return }
-        Poller.shared.remove(number)
-        number = 0
+        if index != 0 { EventLoop.remove(self) }
     }
 
     /// A broken descriptor is readable and writable as well: reading and writing find out how it broke.
