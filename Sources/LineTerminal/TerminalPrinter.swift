@@ -63,9 +63,6 @@ public final class TerminalPrinter: Sendable {
     /// Whether producers should wait for `onDrained`.
     public var isAboveHighWater: Bool { state.withLock { $0.isFull } }
 
-    /// Bytes that wait to be printed.
-    public var queuedBytes: Int { state.withLock { $0.queue.count } }
-
     /// Called on the editor's thread each time a queue that was above the high-water mark has been printed.
     public func onDrained(_ callback: (@Sendable () -> Void)?) {
         state.withLock { $0.onDrained = callback }

@@ -4,8 +4,6 @@ import CZlib
 public struct CompressionSettings: Equatable, Sendable {
     /// Base-2 logarithm of the window that we compress with, 8…15.
     public var sendWindowBits = 15
-    /// Base-2 logarithm of the window that we inflate with, at least the one that the peer compresses with, 8…15.
-    public var receiveWindowBits = 15
     /// Whether each message that we send starts from an empty window.
     public var sendResets = false
     /// Whether each message that the peer sends starts from an empty window.
@@ -52,8 +50,8 @@ struct Inflater: ~Copyable {
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(ProtocolError) -> (consumed: Int, produced: Int) {
         if stream == nil {
-            let bits = Int32(-settings.receiveWindowBits)
-            stream = ZStream(start: { wsline_inflateInit2($0, bits) }, end: { _ = CZlib.inflateEnd($0) })
+            // Raw deflate with the largest window: a peer that compresses with a smaller one fits in it.
+            stream = ZStream(start: { wsline_inflateInit2($0, -15) }, end: { _ = CZlib.inflateEnd($0) })
         }
         guard let z = stream?.pointer else { throw .invalidCompressedData("zlib has no memory") }
         let offered = min(input.count, Int(UInt32.max))

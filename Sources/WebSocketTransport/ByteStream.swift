@@ -371,14 +371,6 @@ public final class ByteStream: @unchecked Sendable {
         tearDown()
     }
 
-    /// Closes at once with a reset (RST): what is unsent is dropped.
-    public func abort() {
-        dispatchPrecondition(condition: .onQueue(queue))
-        guard !isClosed else { return }
-        socket.resetOnClose()
-        tearDown()
-    }
-
     private func tearDown() {
         phase = .closed
         isReading = false

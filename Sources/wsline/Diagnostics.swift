@@ -12,11 +12,9 @@ final class Diagnostics: Sendable {
         case normal
         /// `-v`
         case verbose
-        /// `-vv`
-        case frames
 
         init(_ options: OutputOptions) {
-            self = options.quiet ? .quiet : options.verbosity > 1 ? .frames : options.verbosity > 0 ? .verbose : .normal
+            self = options.quiet ? .quiet : options.verbosity > 0 ? .verbose : .normal
         }
 
         static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
