@@ -9,7 +9,7 @@ ifeq ($(shell uname),Darwin)
 export PKG_CONFIG_PATH := $(subst $() ,:,$(foreach p,libedit openssl@3 pcre2 zlib,$(shell brew --prefix $(p))/lib/pkgconfig)):$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help demo build install test sanitize interop autobahn autobahn-quick fuzz fuzz-quick bench lint clean
+.PHONY: help demo build install test sanitize sanitize-quick interop autobahn autobahn-quick fuzz fuzz-quick bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show these targets
@@ -39,6 +39,10 @@ test: ## Run the unit tests, then wsline against real peers
 sanitize: ## Run the unit and program tests with AddressSanitizer, then ThreadSanitizer
 	.ci/packages build test
 	Tests/sanitize
+
+sanitize-quick: ## Run the tests of the protocol and the transport so
+	.ci/packages build test
+	MODULES="WebSocketProtocol WebSocketTransport" Tests/sanitize
 
 interop: ## Run wsline against Python's websockets, Node's ws and nginx
 	.ci/packages build test
