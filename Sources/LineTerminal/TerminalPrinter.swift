@@ -6,7 +6,7 @@ import CPosix
 /// While a `LineEditor` reads a line, text is queued and the editor's thread prints it above the prompt, as many pieces at once as there are. While none
 /// does, text is written straight away by the thread that hands it in. Each piece ends in a newline on the screen, whether or not it has one.
 ///
-/// The queue is bounded by its user: `enqueue` never waits for the editor, but tells when the queue is above the high-water mark; stop producing then until
+/// The queue is bounded by its user: `enqueue` never waits for the editor, but reports when the queue is above the high-water mark; stop producing then until
 /// `onDrained` has been called.
 public final class TerminalPrinter: Sendable {
     private struct State {

@@ -45,7 +45,7 @@ struct Inflater: ~Copyable {
 
     init(_ settings: CompressionSettings) { self.settings = settings }
 
-    /// Inflates from `input` into `output` until one of them is used up; gives what was consumed and what was produced.
+    /// Inflates from `input` into `output` until one of them is used up; returns what was consumed and what was produced.
     mutating func inflate(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(ProtocolError) -> (consumed: Int, produced: Int) {
@@ -77,7 +77,7 @@ struct Inflater: ~Copyable {
         return (offered - Int(z.pointee.avail_in), room - Int(z.pointee.avail_out))
     }
 
-    /// Ends a message, behind `tail`: the window is dropped where the peer starts each message afresh.
+    /// Ends a message, after `tail`: the window is dropped where the peer starts each message afresh.
     ///
     /// The tail ends an empty block. Where zlib isn't between two blocks now, it took the tail for data of a block that was cut off.
     mutating func endMessage() throws(ProtocolError) {

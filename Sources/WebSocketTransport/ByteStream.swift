@@ -4,7 +4,7 @@ import CPosix
 /// What a read came to.
 public enum ReadOutcome: Sendable {
     case bytes(Int)
-    /// Nothing more for now; ``ByteStream/onReadable`` tells when there is.
+    /// Nothing more for now; ``ByteStream/onReadable`` reports when there is.
     case wouldBlock
     /// The peer is done: FIN, under TLS its close_notify.
     case end
@@ -16,7 +16,7 @@ public enum ReadOutcome: Sendable {
 public enum WriteOutcome: Sendable {
     /// So many were taken, which may be fewer than were offered.
     case bytes(Int)
-    /// Nothing was taken. ``ByteStream/onWritable`` tells when to offer the same bytes again, with or without more behind them.
+    /// Nothing was taken. ``ByteStream/onWritable`` reports when to offer the same bytes again, with or without more after them.
     case wouldBlock
     indirect case failed(TransportError)
 }

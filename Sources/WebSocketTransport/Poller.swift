@@ -76,7 +76,7 @@ public final class Poller: @unchecked Sendable {
         later(on: queue) { later(on: queue, body) }
     }
 
-    /// Gives the number under which `watch` is told of `events`.
+    /// Returns the number under which `watch` is told of `events`.
     func add(_ watch: DescriptorWatch, _ descriptor: Int32, _ events: Int16) -> UInt64 {
         change { state in
             state.lastNumber += 1

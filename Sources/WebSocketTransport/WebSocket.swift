@@ -152,7 +152,7 @@ public final class WebSocket: @unchecked Sendable {
         finish()
     }
 
-    /// Gives direct access to the connection, for many messages at once; what was sent leaves in one write at the end.
+    /// Lends the connection itself, for many messages at once; what was sent leaves in one write at the end.
     public func perform<R, E: Error>(_ body: (inout Connection) throws(E) -> R) throws(E) -> R {
         dispatchPrecondition(condition: .onQueue(queue))
         defer { settleUnlessInBatch() }
@@ -348,7 +348,7 @@ public final class WebSocket: @unchecked Sendable {
         batchDepth += 1
         rare(connection.tick(at: now))
         batchDepth -= 1
-        // The peer had its time. What it doesn't read must not keep us: a Close behind it will not leave either.
+        // The peer had its time. What it doesn't read must not keep us: a Close after it will not leave either.
         if connection.readyState == .closed { return finish() }
         settle()
     }

@@ -79,7 +79,7 @@ final class Diagnostics: Sendable {
         if level > .quiet { emit(lines(.notice, text())) }
     }
 
-    /// With `-v`, or with `-vv` only: each line of the text behind `* `, `> ` or `< `, as `role` says. Costs nothing where it is not shown.
+    /// With `-v`, or with `-vv` only: each line of the text after `* `, `> ` or `< `, as `role` says. Costs nothing where it is not shown.
     func detail(_ text: @autoclosure () -> String, as role: Role = .detail, from minimum: Level = .verbose) {
         if level >= minimum { emit(lines(role, text())) }
     }

@@ -7,7 +7,7 @@ import CPosix
 
 /// A conversation at a terminal: the main thread reads lines through the editor, the connection's queue prints what arrives above them.
 final class TerminalSession: SessionFrontend, @unchecked Sendable {
-    // Invariant: used on `queue` only, but for `run` and what it says, which is the main thread's.
+    // Invariant: used on `queue` only, except for `run` and what it says, which is the main thread's.
 
     private let configuration: Configuration
     private let queue: DispatchQueue

@@ -34,7 +34,7 @@ protocol ServedClients: AnyObject, Sendable {
     func closed(_ client: ServedClient, _ closure: Closure)
 }
 
-/// Takes clients in, numbers them, tells of their coming and going, and ends them.
+/// Takes clients in, numbers them, reports their coming and going, and ends them.
 ///
 /// No client can hurt the others: each has its deadline for the handshake, its limits and its own end, and whatever it does wrong is one line
 /// on standard error.
@@ -71,7 +71,7 @@ final class ListenServer: @unchecked Sendable {
         self.queue = queue
     }
 
-    /// Binds and begins to accept; gives the addresses, with the ports that the system picked.
+    /// Binds and begins to accept; returns the addresses, with the ports that the system picked.
     ///
     /// Clients live on the listener's queue: with one for each, their timers would take a thread each whenever they come at the same time.
     func listen(on target: ListenTarget) throws(TransportError) -> [SocketAddress] {

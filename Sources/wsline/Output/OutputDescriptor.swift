@@ -94,7 +94,7 @@ final class OutputDescriptor: @unchecked Sendable {
         adopt(descriptor, .nonBlocking, watchesReader: false, isOwned: true)
     }
 
-    /// Opens a pipe once it has a reader: no event tells of that, only an `open` that waits, on a thread of its own.
+    /// Opens a pipe once it has a reader: no event reports that, only an `open` that waits, on a thread of its own.
     private func awaitReader(_ path: String) {
         DispatchQueue(label: "wsline.opening").async { [weak self, queue] in
             var descriptor: Int32
