@@ -102,20 +102,7 @@ extension Diagnostics {
     /// Writes all of `bytes`, waiting where the descriptor does not block. What nobody can read is dropped, with no signal.
     static func write(_ bytes: [UInt8], to descriptor: Int32) {
         _ = ignoresBrokenPipes
-        bytes.withUnsafeBytes { buffer in
-            var rest = buffer
-            while let base = rest.baseAddress, rest.count > 0 {
-                let written = systemWrite(descriptor, base, rest.count)
-                if written >= 0 {
-                    rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-                } else if errno == EAGAIN || errno == EWOULDBLOCK {
-                    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    poll(&entry, 1, -1)
-                } else if errno != EINTR {
-                    return
-                }
-            }
-        }
+        writeAll(bytes, to: descriptor)
     }
 
     /// Done once: a pipe without a reader is an error of `write`, and not the end of the process.

@@ -76,6 +76,6 @@ final class EventInput: @unchecked Sendable {
         }
     }
 
-    /// More is no slip of the timer but a machine that slept, or a server that let us wait.
+    /// More isn't a slip of the timer but a machine that slept, or a server that let us wait.
     private static let mostLateness = 0.05
 }
