@@ -9,7 +9,7 @@ ifeq ($(shell uname),Darwin)
 export PKG_CONFIG_PATH := $(subst $() ,:,$(foreach p,libedit openssl@3 pcre2 zlib,$(shell brew --prefix $(p))/lib/pkgconfig)):$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help demo build install test sanitize interop autobahn autobahn-quick fuzz fuzz-quick bench lint clean
+.PHONY: help demo build install test sanitize sanitize-quick interop autobahn autobahn-quick fuzz fuzz-quick bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show these targets
@@ -32,13 +32,17 @@ install: build ## Install it: PREFIX=/usr/local, DESTDIR=
 test: ## Run the unit tests, then wsline against real peers
 	.ci/packages build test
 	swift build --build-tests
-	@# A room at a time: tests that block on a process must not hold the threads that others wait for.
-	for room in WebSocketProtocol WebSocketTransport LineTerminal Wsline; do swift test --skip-build --filter "$${room}Tests" || exit 1; done
+	@# A module at a time: tests that block on a process must not hold the threads that others wait for.
+	for module in WebSocketProtocol WebSocketTransport LineTerminal Wsline; do swift test --skip-build --filter "$${module}Tests" || exit 1; done
 	Tests/Interop/run
 
 sanitize: ## Run the unit and program tests with AddressSanitizer, then ThreadSanitizer
 	.ci/packages build test
 	Tests/sanitize
+
+sanitize-quick: ## Run the tests of the protocol and the transport so
+	.ci/packages build test
+	MODULES="WebSocketProtocol WebSocketTransport" Tests/sanitize
 
 interop: ## Run wsline against Python's websockets, Node's ws and nginx
 	.ci/packages build test

@@ -109,8 +109,4 @@ static inline int wsline_signal_is_default(int signal) {
     return sigaction(signal, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL;
 }
 
-// The version that this was built against: the macros are not constants that Swift can import into text.
-static inline int wsline_libedit_major(void) { return LIBEDIT_MAJOR; }
-static inline int wsline_libedit_minor(void) { return LIBEDIT_MINOR; }
-
 #endif

@@ -23,11 +23,6 @@ static inline int wsline_SSL_CTX_set_min_proto_version(SSL_CTX *context, int ver
     return (int)SSL_CTX_set_min_proto_version(context, version);
 }
 
-// SSL_CTX_set_max_proto_version is a macro over SSL_CTX_ctrl.
-static inline int wsline_SSL_CTX_set_max_proto_version(SSL_CTX *context, int version) {
-    return (int)SSL_CTX_set_max_proto_version(context, version);
-}
-
 // SSL_CTX_set_mode is a macro over SSL_CTX_ctrl.
 static inline void wsline_SSL_CTX_set_mode(SSL_CTX *context, long mode) {
     (void)SSL_CTX_set_mode(context, mode);

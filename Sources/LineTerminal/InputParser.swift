@@ -19,9 +19,6 @@ struct InputParser {
     private var paste: [UInt8]?
     private var endMatched = 0
 
-    /// Whether a paste has begun and its end has not come.
-    var isInPaste: Bool { paste != nil }
-
     /// Whether bytes wait for more to come.
     var holdsBytes: Bool { next < bytes.count }
 

@@ -147,7 +147,7 @@ final class LibEdit {
         wsline_el_insert(handle, EditBuffer.encode(text)) == 0
     }
 
-    /// Puts `text` in place of the scalars of `range`, and the cursor behind it.
+    /// Puts `text` in place of the scalars of `range`, and the cursor after it.
     func replace(_ range: Range<Int>, with text: String) {
         let (count, cursor) = withLine { ($0.count, $1) }
         let range = range.clamped(to: 0..<count)

@@ -76,7 +76,7 @@ struct LineDisplay {
         var output: [UInt8] = []
         if kind == .ansi {
             move(to: Position(row: shown.lastRow, column: 0), in: &output)
-            // The cursor's own row behind a full one is empty already.
+            // The cursor's own row after a full one is empty already.
             if shown.cursorWraps && cursor.row > shown.end.row { return output + [0x0d] }
         }
         return output + [0x0d, 0x0a]
@@ -124,7 +124,7 @@ struct LineDisplay {
                 if common < shown.bytes.count { output += "\u{1b}[J".utf8 }
                 drawTail(of: new, from: from, to: &output)
             } else if new.cursorWraps && !shown.cursorWraps {
-                // The row behind a full one does not exist yet: draw the last character again to go there.
+                // The row after a full one does not exist yet: draw the last character again to go there.
                 let from = new.drawnCell(upTo: new.cells.count - 1)
                 move(to: position(before: from, in: new), in: &output)
                 drawTail(of: new, from: from, to: &output)
@@ -169,7 +169,7 @@ struct LineDisplay {
         }
     }
 
-    /// Where to stand to draw cell `index`: right behind the one before it, so that a character that doesn't fit makes the terminal wrap.
+    /// Where to stand to draw cell `index`: right after the one before it, so that a character that doesn't fit makes the terminal wrap.
     private func position(before index: Int, in layout: LineLayout) -> Position {
         guard index > 0 else { return Position() }
         let previous = layout.cells[index - 1]

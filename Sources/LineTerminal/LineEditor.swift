@@ -116,7 +116,7 @@ public final class LineEditor: @unchecked Sendable {
         pipe.wake(.stop)
     }
 
-    /// Gives the terminal back as it was found, until the next `readLine`. On the reading thread.
+    /// Restores the terminal as it was found, until the next `readLine`. On the reading thread.
     public func close() {
         TerminalModes.restore()
     }

@@ -79,10 +79,10 @@ struct LineLayout: Equatable {
     /// The row of the last cell, or of the cursor when that is lower.
     var lastRow: Int { max(end.row, cursor.row) }
 
-    /// Whether the end is on a full row and the cursor belongs behind it, at the start of the next.
+    /// Whether the end is on a full row and the cursor belongs after it, at the start of the next.
     var cursorWraps: Bool { cursorCell == cells.count && end.column >= columns }
 
-    /// The cell that byte `offset` is part of; the number of cells behind the last.
+    /// The cell that byte `offset` is part of; the number of cells after the last.
     func cell(atByte offset: Int) -> Int {
         offset >= bytes.count ? cells.count : max(cells.partitioningIndex { $0.start > offset } - 1, 0)
     }
@@ -118,7 +118,7 @@ struct LineLayout: Equatable {
                 position.column += width
             }
         }
-        // The space that is drawn behind a full row.
+        // The space that is drawn after a full row.
         return point.row > end.row && position.column >= columns ? position.row + 1 : position.row
     }
 
@@ -129,7 +129,7 @@ struct LineLayout: Equatable {
     private mutating func placeCursor() {
         if cursorCell < cells.count {
             let cell = cells[cursorCell]
-            // A newline on a full row is drawn behind the edge: the cursor shows at the last column.
+            // A newline on a full row is drawn past the edge: the cursor shows at the last column.
             cursor = Position(row: cell.position.row, column: min(cell.position.column, columns - 1))
         } else {
             cursor = end.column >= columns ? Position(row: end.row + 1, column: 0) : end

@@ -6,7 +6,7 @@ import CPosix
 /// While a `LineEditor` reads a line, text is queued and the editor's thread prints it above the prompt, as many pieces at once as there are. While none
 /// does, text is written straight away by the thread that hands it in. Each piece ends in a newline on the screen, whether or not it has one.
 ///
-/// The queue is bounded by its user: `enqueue` never waits for the editor, but tells when the queue is above the high-water mark; stop producing then until
+/// The queue is bounded by its user: `enqueue` never waits for the editor, but reports when the queue is above the high-water mark; stop producing then until
 /// `onDrained` has been called.
 public final class TerminalPrinter: Sendable {
     private struct State {
@@ -62,9 +62,6 @@ public final class TerminalPrinter: Sendable {
 
     /// Whether producers should wait for `onDrained`.
     public var isAboveHighWater: Bool { state.withLock { $0.isFull } }
-
-    /// Bytes that wait to be printed.
-    public var queuedBytes: Int { state.withLock { $0.queue.count } }
 
     /// Called on the editor's thread each time a queue that was above the high-water mark has been printed.
     public func onDrained(_ callback: (@Sendable () -> Void)?) {

@@ -14,25 +14,6 @@ public enum Hex {
         }
     }
 
-    private static let digits = Array("0123456789abcdef".utf8)
-
-    /// Appends the lower-case hexadecimal of `bytes` to `output`, with nothing between the bytes.
-    public static func encode(_ bytes: RawSpan, into output: inout [UInt8]) {
-        output.reserveCapacity(output.count + bytes.byteCount * 2)
-        bytes.withUnsafeBytes { input in
-            for byte in input {
-                output.append(digits[Int(byte >> 4)])
-                output.append(digits[Int(byte & 15)])
-            }
-        }
-    }
-
-    public static func encode(_ bytes: [UInt8]) -> String {
-        var output: [UInt8] = []
-        encode(bytes.span.bytes, into: &output)
-        return String(decoding: output, as: UTF8.self)
-    }
-
     /// The bytes that `text` stands for. Blanks (space, tab, line ends) may stand between bytes, not inside one.
     public static func decode(_ text: String) throws(DecodeError) -> [UInt8] {
         try decode(Array(text.utf8).span.bytes)

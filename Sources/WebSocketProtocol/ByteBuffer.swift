@@ -26,7 +26,7 @@ struct ByteBuffer: ~Copyable {
         UnsafeMutableRawBufferPointer(start: base.map { $0 + start }, count: end - start)
     }
 
-    /// Room for at least `minimum` bytes behind the last one; what is written there counts after `commit`.
+    /// Room for at least `minimum` bytes after the last one; what is written there counts after `commit`.
     mutating func spare(atLeast minimum: Int) -> UnsafeMutableRawBufferPointer {
         if capacity - end < minimum {
             do { try makeRoom(for: minimum, upTo: .max, mayExceed: true) } catch { Memory.fail(count + minimum) }
@@ -71,7 +71,7 @@ struct ByteBuffer: ~Copyable {
         end -= byteCount
     }
 
-    /// Drops all bytes; gives the memory back when more than `limit` bytes were held.
+    /// Drops all bytes, and frees the memory when more than `limit` bytes were held.
     mutating func removeAll(keepingCapacityUpTo limit: Int = .max) {
         start = 0
         end = 0

@@ -52,7 +52,7 @@ extension Connection {
         }
     }
 
-    /// Gives the peer `duration` nanoseconds more for all that it owes us, because the caller read nothing for so long.
+    /// Allows the peer `duration` nanoseconds more for all that it owes us, because the caller read nothing for so long.
     public mutating func excusePeer(for duration: Instant) {
         timeLimit?.deadline &+= duration
         keepAlive.excusePeer(for: duration)
@@ -126,7 +126,7 @@ extension Connection {
         unsentBeforeEnd = outbox.count
     }
 
-    /// Gives the peer time from now on for what comes next: to take what is left of our output up to its end, to answer our Close, or to
+    /// Allows the peer time from now on for what comes next: to take what is left of our output up to its end, to answer our Close, or to
     /// end the stream as we do.
     mutating func restartCloseTimeout() {
         let endsStream = phase != .closing && unsentBeforeEnd == 0

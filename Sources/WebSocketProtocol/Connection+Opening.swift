@@ -104,8 +104,8 @@ extension Connection {
                 guard response.isInterim else { return judge(response, handshake, deflate) }
                 // An interim response, such as 103, announces the real one (RFC 9110, section 15.2).
                 interimResponses += 1
-                guard interimResponses <= Self.mostInterimResponses else {
-                    let error = HandshakeError.tooManyInterim(limit: Self.mostInterimResponses, last: response.status)
+                guard interimResponses <= HTTPResponseHead.mostInterimResponses else {
+                    let error = HandshakeError.tooManyInterim(limit: HTTPResponseHead.mostInterimResponses, last: response.status)
                     return refuse(Refusal(.handshake(error), response: response, to: handshake))
                 }
             } catch {
@@ -168,8 +168,6 @@ extension Connection {
     private static let bodyTimeout: Instant = 1_000_000_000
     /// How long the rest of an answer that isn't HTTP may take: most peers that speak another protocol wait for us.
     private static let malformedTimeout: Instant = 250_000_000
-    /// A server that sent them without end would hold us for as long as it likes.
-    private static let mostInterimResponses = 20
 
     // MARK: Server
 

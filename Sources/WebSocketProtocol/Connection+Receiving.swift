@@ -47,7 +47,7 @@ extension Connection {
         }
     }
 
-    /// What came of the bytes received; call until it gives `.needsInput`.
+    /// What came of the bytes received; call until it returns `.needsInput`.
     public mutating func next() -> Event {
         // The memory that it lies in may be given back or moved below.
         forgetPayload()
@@ -60,7 +60,7 @@ extension Connection {
                 if streamEnded, event == .needsInput { phase = .ended }
                 return event
             case .closed, .failed, .ended:
-                // Section 7.1.7: nothing behind a Close, or a failure, is data.
+                // Section 7.1.7: nothing after a Close, or a failure, is data.
                 assembler.abandon()
                 input.removeAll()
                 return .needsInput
@@ -187,7 +187,7 @@ extension Connection {
             if isStreamed { event = .messageBegan(kind) }
         }
         watch?.began(header, UnsafeRawBufferPointer(rebasing: input.bytes.prefix(size)), isInflating: assembler.isCompressed)
-        // A compressed frame's length says nothing of the message's, but for what zlib can't shrink below.
+        // A compressed frame's length says nothing of the message's, except for what zlib can't shrink below.
         if !assembler.isCompressed { try assembler.admit(header.payloadLength) }
         input.consume(size)
         let frame = DataFrame(isFinal: header.isFinal, maskKey: header.maskKey, length: header.payloadLength)
@@ -200,7 +200,7 @@ extension Connection {
         statistics.bytesReceived &+= UInt64(bytes)
     }
 
-    /// Goes on with a data frame's payload; gives nil to be called again, or to go on with the next state.
+    /// Goes on with a data frame's payload; returns nil to be called again, or to go on with the next state.
     private mutating func continuePayload(_ frame: DataFrame, _ remaining: UInt64, _ ready: Int) throws(ProtocolError) -> Event? {
         if remaining == 0 { return try endFrame(frame) }
         if assembler.directCount > 0 {

@@ -25,7 +25,7 @@ public struct Connection: ~Copyable {
         /// that would take more fails with 1013.
         public var memory = MemoryBudget(limit: 512 << 20)
         /// How long the peer may take to answer a Close, counted from when the Close has left; nanoseconds. The end of the stream is
-        /// awaited for as long, but for a second at most.
+        /// awaited for as long, but a second at most.
         public var closeTimeout: Instant = 5_000_000_000
         /// How often a ping is sent on its own; nanoseconds, 0 for never.
         public var pingInterval: Instant = 0

@@ -59,7 +59,7 @@ struct FrameDecoder {
         }
     }
 
-    /// The 16- or 64-bit length behind the first two bytes, or nil while it isn't whole.
+    /// The 16- or 64-bit length after the first two bytes, or nil while it isn't whole.
     @inline(__always)
     private func extendedLength(_ marker: UInt64, _ base: UnsafeRawPointer, _ count: Int) throws(ProtocolError) -> UInt64? {
         if marker == 126 {

@@ -8,7 +8,7 @@ enum FrameEncoder {
         buffer.commit(write(header, payload, to: base))
     }
 
-    /// Writes a frame at `base`, which has room for 14 bytes more than the payload; gives its size.
+    /// Writes a frame at `base`, which has room for 14 bytes more than the payload; returns its size.
     @inline(__always)
     static func write(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, to base: UnsafeMutableRawPointer) -> Int {
         let size = write(header, to: base)
@@ -22,7 +22,7 @@ enum FrameEncoder {
         return size &+ payload.count
     }
 
-    /// Writes `header` at `base`, which has room for 14 bytes; gives its size.
+    /// Writes `header` at `base`, which has room for 14 bytes; returns its size.
     @inline(__always)
     static func write(_ header: FrameHeader, to base: UnsafeMutableRawPointer) -> Int {
         let first = (header.isFinal ? 0x80 : 0) | header.reserved &<< 4 | header.opcode.rawValue

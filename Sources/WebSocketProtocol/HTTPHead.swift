@@ -64,6 +64,9 @@ public struct HTTPResponseHead: Hashable, Sendable {
     /// Whether another head follows this one: a 1xx status other than 101 (RFC 9110, section 15.2).
     public var isInterim: Bool { (100...199).contains(status) && status != 101 }
 
+    /// How many interim responses are passed over before a final one: a peer that sent them without end would hold us for as long as it likes.
+    package static let mostInterimResponses = 20
+
     /// The head as it goes on the wire, with the empty line at its end.
     public var bytes: [UInt8] {
         var bytes = Array("\(version) \(status) \(reason)\r\n".utf8)

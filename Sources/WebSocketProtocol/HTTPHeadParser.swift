@@ -15,8 +15,9 @@ public struct HTTPHeadLimits: Hashable, Sendable {
 
 /// Reads an HTTP/1 head from bytes that come in arbitrary cuts.
 ///
-/// The grammar is RFC 9112's and strict: a line ends in CR LF, never in LF alone; no blank before a colon; no folded lines; no control
-/// characters. One leniency: a status line may lack the space after its code when it has no reason phrase, which many servers send.
+/// The grammar is RFC 9112's and strict: a line ends in CR LF, never in LF alone unless asked for; no blank before a colon; no folded
+/// lines; no control characters. One leniency: a status line may lack the space after its code when it has no reason phrase, which many
+/// servers send.
 /// The error comes at the first byte that is wrong, so a peer that speaks something else is found out at once. A byte that would pass a
 /// limit is refused before it is stored.
 public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
@@ -48,6 +49,7 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
     }
 
     private let limits: HTTPHeadLimits
+    private let acceptsBareLineFeed: Bool
     private var state: State
     private var parts = HTTPHeadParts()
     private var text: [UInt8] = []
@@ -55,8 +57,10 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
     private var offset = 0
     private var lineLength = 0
 
-    public init(limits: HTTPHeadLimits = HTTPHeadLimits()) {
+    /// - Parameter acceptsBareLineFeed: whether a line may end in LF alone, as RFC 9112, section 2.2, allows a recipient to take it.
+    public init(limits: HTTPHeadLimits = HTTPHeadLimits(), acceptsBareLineFeed: Bool = false) {
         self.limits = limits
+        self.acceptsBareLineFeed = acceptsBareLineFeed
         state = Self.initialState
     }
 
@@ -73,7 +77,7 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
             for (index, byte) in buffer.enumerated() {
                 guard try accept(byte) else { continue }
                 let head = Head(parts)
-                self = HTTPHeadParser(limits: limits)
+                self = HTTPHeadParser(limits: limits, acceptsBareLineFeed: acceptsBareLineFeed)
                 return .complete(head, consumed: index + 1)
             }
             return .needsMore
@@ -101,10 +105,25 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
     }
 
     private mutating func advance(_ byte: UInt8) throws(HTTPHeadError) -> Bool {
-        guard offset < limits.headSize else { throw error(.headTooLarge(limit: limits.headSize), byte) }
+        guard acceptsBareLineFeed, byte == Self.lf, !isAfterCarriageReturn else { return try step(byte) }
+        do throws(HTTPHeadError) {
+            _ = try step(Self.cr)
+        } catch {
+            throw self.error(error.reason, byte)
+        }
+        return try step(byte)
+    }
+
+    private var isAfterCarriageReturn: Bool {
         switch state {
-        case .lineFeed, .finalLineFeed: break
-        default:
+        case .lineFeed, .finalLineFeed: true
+        default: false
+        }
+    }
+
+    private mutating func step(_ byte: UInt8) throws(HTTPHeadError) -> Bool {
+        guard offset < limits.headSize else { throw error(.headTooLarge(limit: limits.headSize), byte) }
+        if !isAfterCarriageReturn {
             guard byte == Self.cr || lineLength < limits.lineLength else { throw error(.lineTooLong(limit: limits.lineLength), byte) }
             lineLength += 1
         }

@@ -33,6 +33,15 @@ public struct HTTPHeaders: Hashable, Sendable {
         values(of: name).flatMap(\.listElements).contains { $0.equalsIgnoringASCIICase(token) }
     }
 
+    /// The scheme names of the challenges in the fields of that name (RFC 9110, section 11.6.1): the first word of each field, so that no
+    /// parameter passes for one.
+    package func authenticationSchemes(in name: String) -> [String] {
+        values(of: name).prefix(8).compactMap { value in
+            let scheme = String(decoding: value.utf8.prefix { $0.isHTTPTokenCharacter }, as: UTF8.self)
+            return scheme.isEmpty ? nil : String(scheme.prefix(40))
+        }
+    }
+
     /// The same fields with the values of those that carry credentials replaced by `***`, for printing.
     public var redacted: HTTPHeaders {
         HTTPHeaders(fields.map { $0.isSensitive ? Field(trustedName: $0.name, value: "***") : $0 })

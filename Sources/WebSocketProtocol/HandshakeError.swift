@@ -60,7 +60,7 @@ private struct HandshakeRefusal {
             reason = "the server redirects to \((headers["Location"] ?? "").quoted)"
             hint = "try -L"
         case 401:
-            let challenges = Self.schemes(headers.values(of: "WWW-Authenticate"))
+            let challenges = headers.authenticationSchemes(in: "WWW-Authenticate")
             reason = "the server wants authentication" + (challenges.isEmpty ? "" : " (\(challenges.joined(separator: ", ")))")
             hint = Self.authenticationHint(challenges)
         case 200...299:
@@ -90,14 +90,6 @@ private struct HandshakeRefusal {
         default:
             reason = standing
             hint = nil
-        }
-    }
-
-    /// The scheme names of challenges (RFC 9110, section 11.6.1): the first word of each field, so that no parameter passes for one.
-    private static func schemes(_ challenges: [String]) -> [String] {
-        challenges.prefix(8).compactMap { value in
-            let name = String(decoding: value.utf8.prefix { $0.isHTTPTokenCharacter }, as: UTF8.self)
-            return name.isEmpty ? nil : String(name.prefix(40))
         }
     }
 

@@ -113,7 +113,7 @@ public enum ServerHandshakeError: Error, Hashable, Sendable, CustomStringConvert
     case body
     case subprotocols([String])
     case extensions(ExtensionHeader.ParseError)
-    /// More than a little came behind the request, before it was answered.
+    /// More than a little came after the request, before it was answered.
     case dataBeforeAnswer
     /// OpenSSL is configured to refuse SHA-1.
     case sha1Unavailable

@@ -36,7 +36,7 @@ struct KeepAlive {
         if waitingSince == nil { waitingSince = now }
     }
 
-    /// Takes a pong's payload; gives the round trip where it answers a ping of ours. Earlier pings count as answered too
+    /// Takes a pong's payload; returns the round trip where it answers a ping of ours. Earlier pings count as answered too
     /// (RFC 6455, section 5.5.3). Of pings with the same payload, which only a caller can ask for, the first is the one that it answers.
     mutating func answered(_ payload: UnsafeRawBufferPointer, at now: Instant) -> Instant? {
         guard let index = outstanding.firstIndex(where: { $0.mark.elementsEqual(payload) }) else { return nil }

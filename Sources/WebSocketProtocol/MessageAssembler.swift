@@ -12,7 +12,7 @@ struct MessageAssembler: ~Copyable {
     private(set) var held: ByteBuffer
     /// The memory that is kept from one message to the next; bytes.
     private let keptCapacity: Int
-    /// Bytes that were read straight behind those held, and not yet looked at.
+    /// Bytes that were read straight after those held, and not yet looked at.
     var directCount = 0
 
     init(budget: MemoryBudget, keptCapacity: Int) {
@@ -48,7 +48,7 @@ struct MessageAssembler: ~Copyable {
         held.append(bytes)
     }
 
-    /// Gives back the memory of a long message that has been handed on.
+    /// Frees the memory of a long message that has been handed on.
     mutating func forget() {
         if !isInMessage, held.capacity > keptCapacity { held.removeAll(keepingCapacityUpTo: keptCapacity) }
     }
@@ -73,7 +73,7 @@ struct MessageAssembler: ~Copyable {
         size += UInt64(bytes.count)
     }
 
-    /// Ends the message; gives its kind.
+    /// Ends the message; returns its kind.
     mutating func finish() throws(ProtocolError) -> MessageKind {
         guard validator.isComplete else { throw .truncatedText }
         defer { kind = nil }

@@ -4,8 +4,6 @@ import CZlib
 public struct CompressionSettings: Equatable, Sendable {
     /// Base-2 logarithm of the window that we compress with, 8…15.
     public var sendWindowBits = 15
-    /// Base-2 logarithm of the window that we inflate with, at least the one that the peer compresses with, 8…15.
-    public var receiveWindowBits = 15
     /// Whether each message that we send starts from an empty window.
     public var sendResets = false
     /// Whether each message that the peer sends starts from an empty window.
@@ -47,13 +45,13 @@ struct Inflater: ~Copyable {
 
     init(_ settings: CompressionSettings) { self.settings = settings }
 
-    /// Inflates from `input` into `output` until one of them is used up; gives what was consumed and what was produced.
+    /// Inflates from `input` into `output` until one of them is used up; returns what was consumed and what was produced.
     mutating func inflate(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(ProtocolError) -> (consumed: Int, produced: Int) {
         if stream == nil {
-            let bits = Int32(-settings.receiveWindowBits)
-            stream = ZStream(start: { wsline_inflateInit2($0, bits) }, end: { _ = CZlib.inflateEnd($0) })
+            // Raw deflate with the largest window: a peer that compresses with a smaller one fits in it.
+            stream = ZStream(start: { wsline_inflateInit2($0, -15) }, end: { _ = CZlib.inflateEnd($0) })
         }
         guard let z = stream?.pointer else { throw .invalidCompressedData("zlib has no memory") }
         let offered = min(input.count, Int(UInt32.max))
@@ -79,7 +77,7 @@ struct Inflater: ~Copyable {
         return (offered - Int(z.pointee.avail_in), room - Int(z.pointee.avail_out))
     }
 
-    /// Ends a message, behind `tail`: the window is dropped where the peer starts each message afresh.
+    /// Ends a message, after `tail`: the window is dropped where the peer starts each message afresh.
     ///
     /// The tail ends an empty block. Where zlib isn't between two blocks now, it took the tail for data of a block that was cut off.
     mutating func endMessage() throws(ProtocolError) {

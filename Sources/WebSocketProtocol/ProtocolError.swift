@@ -23,7 +23,6 @@ public enum ProtocolError: Error, Equatable, Sendable {
     /// There is no memory for a message: the budget that connections share is used up; with no limit, the system has none.
     case outOfMemory(limit: Int?)
     case invalidCompressedData(String)
-    case extensionRefused(String)
     case policy(String)
     case keepAliveTimeout(seconds: Double)
 
@@ -33,7 +32,6 @@ public enum ProtocolError: Error, Equatable, Sendable {
         case .invalidText, .truncatedText, .closeReasonNotText, .invalidCompressedData: .invalidPayload
         case .messageTooBig: .messageTooBig
         case .outOfMemory: .tryAgainLater
-        case .extensionRefused: .mandatoryExtension
         case .policy: .policyViolation
         case .keepAliveTimeout: .internalError
         case .reservedBits, .reservedOpcode, .unmaskedFromClient, .maskedFromServer, .lengthNotMinimal, .lengthTooLarge,
@@ -69,7 +67,6 @@ extension ProtocolError: CustomStringConvertible {
         case .outOfMemory(let limit):
             "no memory is left for a message" + (limit.map { ": all connections together may take \($0) bytes" } ?? "")
         case .invalidCompressedData(let why): "a compressed message can't be inflated: \(why)"
-        case .extensionRefused(let why): why
         case .policy(let why): why
         case .keepAliveTimeout(let seconds): "no pong came within \(seconds) s of a ping"
         }

@@ -4,7 +4,7 @@
 public struct UTF8Validator: Sendable {
     /// How many continuation bytes the character begun still needs.
     private var missing = 0
-    /// What the next continuation byte may be; narrower than 0x80…0xBF behind some lead bytes.
+    /// What the next continuation byte may be; narrower than 0x80…0xBF after some lead bytes.
     private var lower: UInt8 = 0x80
     private var upper: UInt8 = 0xBF
 
@@ -13,7 +13,7 @@ public struct UTF8Validator: Sendable {
     /// Whether what was consumed ends between two characters.
     public var isComplete: Bool { missing == 0 }
 
-    /// Consumes `bytes`; gives the offset of the first wrong byte, or nil where there is none.
+    /// Consumes `bytes`; returns the offset of the first wrong byte, or nil where there is none.
     /// After a wrong byte the validator is spent.
     public mutating func consume(_ bytes: UnsafeRawBufferPointer) -> Int? {
         guard let base = bytes.baseAddress else { return nil }
@@ -54,7 +54,7 @@ public struct UTF8Validator: Sendable {
         return skipASCII(base, from: 0, count: bytes.count) == bytes.count || firstError(in: bytes) == nil
     }
 
-    /// Takes the lead byte of a character of more than one byte (RFC 3629, section 4, gives the ranges).
+    /// Takes the lead byte of a character of more than one byte (RFC 3629, section 4, has the ranges).
     private mutating func begin(_ lead: UInt8) -> Bool {
         switch lead {
         case 0xC2...0xDF: missing = 1

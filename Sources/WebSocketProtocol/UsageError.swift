@@ -5,9 +5,7 @@ public enum UsageError: Error, Equatable, Sendable {
     case closeReasonTooLong(bytes: Int)
     case closeReasonWithoutCode
     case controlPayloadTooLong(bytes: Int)
-    case textNotUTF8(offset: Int)
     case messageUnfinished
-    case noMessageBegun
     case noMemoryToCompress
 }
 
@@ -19,9 +17,7 @@ extension UsageError: CustomStringConvertible {
         case .closeReasonTooLong(let bytes): "a close reason of \(bytes) bytes is too long: 123 is the most"
         case .closeReasonWithoutCode: "a close reason needs a close code"
         case .controlPayloadTooLong(let bytes): "\(bytes) bytes are too many for a ping or pong: 125 is the most"
-        case .textNotUTF8(let offset): "the text isn't valid UTF-8 at byte \(offset + 1)"
         case .messageUnfinished: "a fragmented message is under way: finish it first"
-        case .noMessageBegun: "there is no fragmented message to go on with"
         case .noMemoryToCompress: "zlib has no memory to compress with"
         }
     }

@@ -3,7 +3,7 @@ import CPosix
 /// What a read came to.
 public enum ReadOutcome: Sendable {
     case bytes(Int)
-    /// Nothing more for now; ``ByteStream/onReadable`` tells when there is.
+    /// Nothing more for now; ``ByteStream/onReadable`` reports when there is.
     case wouldBlock
     /// The peer is done: FIN, under TLS its close_notify.
     case end
@@ -15,7 +15,7 @@ public enum ReadOutcome: Sendable {
 public enum WriteOutcome: Sendable {
     /// So many were taken, which may be fewer than were offered.
     case bytes(Int)
-    /// Nothing was taken. ``ByteStream/onWritable`` tells when to offer the same bytes again, with or without more behind them.
+    /// Nothing was taken. ``ByteStream/onWritable`` reports when to offer the same bytes again, with or without more after them.
     case wouldBlock
     indirect case failed(TransportError)
 }
@@ -357,13 +357,6 @@ public final class ByteStream {
     public func close() {
         guard !isClosed else { return }
         if case .open = phase, writeSide != .closed { finishWriteSide() }
-        tearDown()
-    }
-
-    /// Closes at once with a reset (RST): what is unsent is dropped.
-    public func abort() {
-        guard !isClosed else { return }
-        socket.resetOnClose()
         tearDown()
     }
 

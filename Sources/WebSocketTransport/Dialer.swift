@@ -102,7 +102,7 @@ public final class Dialer {
         }
     }
 
-    /// Gives the race an input and performs what it asks for.
+    /// Hands the race an input and performs what it asks for.
     private func race(_ input: (inout HappyEyeballs, Duration) -> [HappyEyeballs.Action]) {
         guard case .racing(var race, let attempts) = state else { return }
         let actions = input(&race, .seconds(elapsed))

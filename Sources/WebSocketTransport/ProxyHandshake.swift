@@ -1,4 +1,4 @@
-import COpenSSL
+import WebSocketProtocol
 
 /// The dialogue with a proxy before the tunnel stands, sans I/O: HTTP CONNECT (RFC 9110 §9.3.6) or SOCKS5 (RFC 1928, RFC 1929).
 ///
@@ -54,13 +54,15 @@ enum ProxyHandshake: Sendable {
 
 /// One CONNECT request and its answer.
 struct HTTPConnectHandshake: Sendable {
-    /// The most that an answer's head may have.
-    static let headLimit = 16 * 1024
+    private static let limits = HTTPHeadLimits(headSize: 16 * 1024, lineLength: 16 * 1024, fieldCount: 128)
 
     let request: [UInt8]
     private let proxy: Proxy
     private let target: String
+    private var parser = HTTPHeadParser<HTTPResponseHead>(limits: limits, acceptsBareLineFeed: true)
+    /// What has come of a head, to be quoted if it's wrong.
     private var head: [UInt8] = []
+    private var interimResponses = 0
 
     init(_ proxy: Proxy, host: String, port: UInt16) throws(TransportError) {
         guard !host.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
@@ -70,67 +72,77 @@ struct HTTPConnectHandshake: Sendable {
         target = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         var text = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\n"
         if let credentials = proxy.credentials {
-            text += "Proxy-Authorization: Basic \(base64("\(credentials.user):\(credentials.password.revealed)"))\r\n"
+            text += "Proxy-Authorization: Basic \(Base64.encode(Array("\(credentials.user):\(credentials.password.revealed)".utf8)))\r\n"
         }
         request = Array((text + "\r\n").utf8)
     }
 
     mutating func received(_ bytes: some Sequence<UInt8>) -> ProxyHandshake.Action {
-        head += bytes
-        while let end = endOfHead {
-            let answer = String(decoding: head[..<end], as: UTF8.self)
-            head.removeFirst(end)
-            let action = judge(answer)
-            // An interim answer (1xx) is followed by another.
-            if action != .wait { return action }
-        }
-        guard head.count <= Self.headLimit else {
-            return .fail(failure(.protocolFailure, "the proxy \(proxy) answered with more than \(Self.headLimit) bytes of headers"))
+        var rest = Array(bytes)
+        while !rest.isEmpty {
+            head += rest
+            do throws(HTTPHeadError) {
+                guard case .complete(let response, let consumed) = try parser.consume(rest.span.bytes) else { return .wait }
+                rest.removeFirst(consumed)
+                guard response.isInterim else { return judge(response, isLast: rest.isEmpty) }
+                head = []
+                interimResponses += 1
+                guard interimResponses <= HTTPResponseHead.mostInterimResponses else { return .fail(tooManyInterim(response)) }
+            } catch {
+                return .fail(malformed(error))
+            }
         }
         return .wait
     }
 
-    /// Where the head's empty line ends; a line may end in LF alone (RFC 9112 §2.2).
-    private var endOfHead: Int? {
-        var lineIsEmpty = false
-        for (index, byte) in head.prefix(Self.headLimit).enumerated() {
-            if byte == UInt8(ascii: "\n") {
-                if lineIsEmpty { return index + 1 }
-                lineIsEmpty = true
-            } else if byte != UInt8(ascii: "\r") {
-                lineIsEmpty = false
-            }
-        }
-        return nil
-    }
-
-    private func judge(_ answer: String) -> ProxyHandshake.Action {
-        let lines = answer.split(whereSeparator: \.isNewline)
-        let line = lines.first ?? ""
-        let parts = line.split(separator: " ", maxSplits: 2)
-        guard parts.count >= 2, parts[0].hasPrefix("HTTP/1."), parts[1].utf8.count == 3, let status = UInt16(parts[1]) else {
-            return .fail(failure(.protocolFailure, "the proxy \(proxy) does not speak HTTP: it answered \(line.quoted)"))
-        }
-        switch status {
-        case 100..<200: return .wait
+    /// - Parameter isLast: whether nothing came after the head.
+    private func judge(_ response: HTTPResponseHead, isLast: Bool) -> ProxyHandshake.Action {
+        guard response.version.major == 1 else { return .fail(notHTTP(line(at: 0))) }
+        switch response.status {
         case 200..<300:
-            guard head.isEmpty else { return .fail(failure(.protocolFailure, "the proxy \(proxy) sent data before it was asked to")) }
+            guard isLast else { return .fail(failure(.protocolFailure, "the proxy \(proxy) sent data before it was asked to")) }
             return .finish
         case 407:
-            let schemes = lines.dropFirst().compactMap { line -> String? in
-                let colon = line.firstIndex(of: ":") ?? line.endIndex
-                guard line[..<colon].lowercased() == "proxy-authenticate" else { return nil }
-                return line[colon...].dropFirst().split(separator: " ").first.map { $0.escaped }
-            }
+            let schemes = response.headers.authenticationSchemes(in: "Proxy-Authenticate")
             let offered = schemes.isEmpty ? "" : " (\(schemes.joined(separator: ", ")))"
             let text =
                 proxy.credentials == nil
                 ? "the proxy \(proxy) wants authentication\(offered)" : "the proxy \(proxy) did not accept the user and password\(offered)"
             return .fail(failure(.authentication, text, hint: "give --proxy USER:PASS@HOST:PORT"))
         default:
-            let verdict = "HTTP \(status)" + (parts.count > 2 ? " \(parts[2].escaped)" : "")
+            let verdict = "HTTP \(response.status)" + (response.reason.isEmpty ? "" : " \(response.reason.escaped)")
             return .fail(failure(.protocolFailure, "the proxy \(proxy) refused to connect to \(target.escaped): \(verdict)"))
         }
+    }
+
+    private func malformed(_ error: HTTPHeadError) -> TransportError {
+        switch error.reason {
+        case .version, .statusCode: notHTTP(line(at: error.offset))
+        case .headTooLarge(let limit):
+            failure(.protocolFailure, "the proxy \(proxy) answered with more than \(limit) bytes of headers")
+        default:
+            failure(
+                .protocolFailure, "the proxy \(proxy) answered with a malformed HTTP head, in \(line(at: error.offset).quoted): \(error)")
+        }
+    }
+
+    private func notHTTP(_ line: String) -> TransportError {
+        failure(.protocolFailure, "the proxy \(proxy) does not speak HTTP: it answered \(line.quoted)")
+    }
+
+    private func tooManyInterim(_ last: HTTPResponseHead) -> TransportError {
+        let limit = HTTPResponseHead.mostInterimResponses
+        return failure(
+            .protocolFailure,
+            "the proxy \(proxy) sent more than \(limit) interim responses (1xx, the last HTTP \(last.status)) and no final one")
+    }
+
+    /// The line of ``head`` that holds the byte at `offset`, as far as it has come, without its end.
+    private func line(at offset: Int) -> String {
+        let start = head[..<offset].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        let end = head[offset...].firstIndex(of: UInt8(ascii: "\n")) ?? head.endIndex
+        let line = head[start..<end]
+        return String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
     }
 }
 
@@ -269,12 +281,4 @@ private func failure(_ kind: TransportError.Kind, _ message: String, hint: Strin
 
 private func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
     withUnsafeBytes(of: value.bigEndian) { Array($0) }
-}
-
-private func base64(_ text: String) -> String {
-    let bytes = Array(text.utf8)
-    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: (bytes.count + 2) / 3 * 4 + 1) { buffer in
-        let count = EVP_EncodeBlock(buffer.baseAddress, bytes, Int32(bytes.count))
-        return String(decoding: buffer.prefix(Int(count)), as: UTF8.self)
-    }
 }

@@ -109,12 +109,6 @@ struct Socket: Sendable {
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }
 
-    /// Makes the coming close a reset (RST): what is unsent is dropped, and the peer can tell.
-    func resetOnClose() {
-        var linger = linger(l_onoff: 1, l_linger: 0)
-        _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
-    }
-
     func close() { systemClose(descriptor) }
 }
 

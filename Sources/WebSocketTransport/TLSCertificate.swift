@@ -46,7 +46,7 @@ private func printed(_ body: (OpaquePointer) -> Void) -> String {
     var data: UnsafeMutablePointer<CChar>?
     let count = wsline_BIO_get_mem_data(bio, &data)
     guard let data, count > 0 else { return "" }
-    return (String(decoding: UnsafeRawBufferPointer(start: data, count: count), as: UTF8.self)).escaped
+    return String(decoding: UnsafeRawBufferPointer(start: data, count: count), as: UTF8.self).escaped
 }
 
 /// Why a certificate chain was not accepted: OpenSSL's verdict at the first certificate that failed.

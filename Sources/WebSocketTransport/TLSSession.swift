@@ -72,7 +72,7 @@ final class TLSSession {
 
     deinit { SSL_free(ssl) }
 
-    /// The session behind OpenSSL's pointer, within a callback.
+    /// The session that OpenSSL's pointer stands for, within a callback.
     static func of(_ ssl: OpaquePointer) -> TLSSession? {
         SSL_get_ex_data(ssl, 0).map { Unmanaged.fromOpaque($0).takeUnretainedValue() }
     }

@@ -145,7 +145,7 @@ public final class WebSocket {
         finish()
     }
 
-    /// Gives direct access to the connection, for many messages at once; what was sent leaves in one write at the end.
+    /// Lends the connection itself, for many messages at once; what was sent leaves in one write at the end.
     public func perform<R, E: Error>(_ body: (inout Connection) throws(E) -> R) throws(E) -> R {
         defer { settleUnlessInBatch() }
         return try body(&connection)
@@ -316,7 +316,7 @@ public final class WebSocket {
         batchDepth += 1
         rare(connection.tick(at: now))
         batchDepth -= 1
-        // The peer had its time. What it doesn't read must not keep us: a Close behind it will not leave either.
+        // The peer had its time. What it doesn't read must not keep us: a Close after it will not leave either.
         if connection.readyState == .closed { return finish() }
         settle()
     }

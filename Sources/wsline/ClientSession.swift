@@ -16,7 +16,7 @@ protocol SessionFrontend: AnyObject {
     /// There is room again for what waits to be sent.
     func drained()
     func failed(_ error: WebSocketError)
-    /// The connection is over, and with it the run, but for a reconnect.
+    /// The connection is over, and with it the run, except for a reconnect.
     func closed(_ closure: Closure)
     /// What the run waited for, and didn't get, in words; nil where all is well.
     var missed: String? { get }
@@ -98,7 +98,7 @@ final class ClientSession {
         }
     }
 
-    /// Does what this machine's files may refuse: that is told to `voice`, and ends the run. Gives whether all went well.
+    /// Does what this machine's files may refuse: that is told to `voice`, and ends the run. Returns whether all went well.
     func saves(telling voice: Diagnostics, _ body: () throws(FileError) -> Void) -> Bool {
         do throws(FileError) {
             try body()
@@ -206,7 +206,7 @@ final class ClientSession {
 
     private func failed(_ error: WebSocketError) {
         lastError = error
-        // What goes wrong while we leave is nobody's concern any more, but for a breach.
+        // What goes wrong while we leave is nobody's concern any more, except for a breach.
         if isOver, verdict != nil { return }
         if case .refused(let refusal) = error, let response = refusal.response {
             log?.refused(refusal, socket)

@@ -4,7 +4,7 @@ import CPosix
 
 /// What Tab puts into a line that is a slash command: the command, a path, a close code.
 enum CommandCompletion {
-    /// - Parameter cursor: in Unicode scalars; what stands behind it is left alone.
+    /// - Parameter cursor: in Unicode scalars; what stands after it is left alone.
     static func complete(_ line: String, _ cursor: Int) -> Completion? {
         let typed = String(String.UnicodeScalarView(line.unicodeScalars.prefix(cursor)))
         guard typed.hasPrefix("/"), !typed.hasPrefix("//"), !typed.contains(where: \.isNewline) else { return nil }

@@ -12,11 +12,9 @@ final class Diagnostics: Sendable {
         case normal
         /// `-v`
         case verbose
-        /// `-vv`
-        case frames
 
         init(_ options: OutputOptions) {
-            self = options.quiet ? .quiet : options.verbosity > 1 ? .frames : options.verbosity > 0 ? .verbose : .normal
+            self = options.quiet ? .quiet : options.verbosity > 0 ? .verbose : .normal
         }
 
         static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
@@ -81,7 +79,7 @@ final class Diagnostics: Sendable {
         if level > .quiet { emit(lines(.notice, text())) }
     }
 
-    /// With `-v`, or with `-vv` only: each line of the text behind `* `, `> ` or `< `, as `role` says. Costs nothing where it is not shown.
+    /// With `-v`, or with `-vv` only: each line of the text after `* `, `> ` or `< `, as `role` says. Costs nothing where it is not shown.
     func detail(_ text: @autoclosure () -> String, as role: Role = .detail, from minimum: Level = .verbose) {
         if level >= minimum { emit(lines(role, text())) }
     }
@@ -104,20 +102,7 @@ extension Diagnostics {
     /// Writes all of `bytes`, waiting where the descriptor does not block. What nobody can read is dropped, with no signal.
     static func write(_ bytes: [UInt8], to descriptor: Int32) {
         _ = ignoresBrokenPipes
-        bytes.withUnsafeBytes { buffer in
-            var rest = buffer
-            while let base = rest.baseAddress, rest.count > 0 {
-                let written = systemWrite(descriptor, base, rest.count)
-                if written >= 0 {
-                    rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-                } else if errno == EAGAIN || errno == EWOULDBLOCK {
-                    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    poll(&entry, 1, -1)
-                } else if errno != EINTR {
-                    return
-                }
-            }
-        }
+        writeAll(bytes, to: descriptor)
     }
 
     /// Done once: a pipe without a reader is an error of `write`, and not the end of the process.

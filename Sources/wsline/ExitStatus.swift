@@ -52,7 +52,7 @@ extension ExitStatus {
         case .transport(let error): self = ExitStatus(error)
         case .openingTimedOut, .breach(.keepAliveTimeout): self = .timeout
         case .refused(let refusal): self = refusal.isFromTLSServer ? .tls : .handshake
-        // A limit of ours is no fault of the peer's.
+        // A limit of ours isn't the peer's fault.
         case .breach(.messageTooBig), .breach(.outOfMemory): self = .failure
         case .breach: self = .protocolBreach
         case .lost: self = .lost

@@ -7,7 +7,7 @@ struct FailureReport {
 
     init(_ error: WebSocketError) { self.error = error }
 
-    /// The verdict in one line, with what to try behind it.
+    /// The verdict in one line, with what to try after it.
     var verdict: String {
         switch error {
         case .transport(let error): Self.line(Self.stage(error.stage), error.message, error.hint)

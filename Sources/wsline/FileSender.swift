@@ -117,7 +117,7 @@ final class FileSender {
         let isWhole = size <= Self.largestFrame
         let wanted = isWhole ? size : min(Self.fragmentSize, size - position)
         let bytes = try read(wanted)
-        // What was cut off since, or written behind the size at the start, isn't part of the message.
+        // What was cut off since, or written after the size at the start, isn't part of the message.
         let isFinal = isWhole || bytes.count < wanted || position + bytes.count == size
         do {
             try bytes.withUnsafeBytes { buffer in

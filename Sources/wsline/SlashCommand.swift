@@ -75,7 +75,7 @@ enum SlashCommand: Equatable {
         }
     }
 
-    /// - Parameter argument: what stands behind the name and the one blank that ends it.
+    /// - Parameter argument: what stands after the name and the one blank that ends it.
     private static func command(_ name: Name, _ argument: Substring) throws(SlashFailure) -> SlashCommand {
         let trimmed = argument.trimmed
         switch name {

@@ -7,7 +7,7 @@ import CPosix
 /// The owner passes on the events that commands wait for.
 @EventLoop
 final class SlashInterpreter {
-    /// The answer to a command, whole lines with no newline behind the last.
+    /// The answer to a command, whole lines with no newline after the last.
     var reply: (String) -> Void = { _ in }
     /// Why a command could not be carried out to its end, after `run` had returned.
     var failed: (String) -> Void = { _ in }

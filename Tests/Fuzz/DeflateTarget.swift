@@ -1,3 +1,5 @@
+@testable import WebSocketProtocol
+
 /// The input is a byte of settings and then compressed data in pieces: a byte that says how long each is, how it begins and whether it
 /// ends a message, and its data. The harness makes frames of them, so that mutations reach zlib.
 func fuzzDeflate(_ bytes: UnsafeRawBufferPointer) {

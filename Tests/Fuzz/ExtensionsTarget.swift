@@ -1,3 +1,5 @@
+@testable import WebSocketProtocol
+
 /// The input is header values of Sec-WebSocket-Extensions, a line each.
 func fuzzExtensions(_ bytes: UnsafeRawBufferPointer) {
     let values = bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }

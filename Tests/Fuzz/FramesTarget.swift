@@ -1,3 +1,5 @@
+@testable import WebSocketProtocol
+
 /// The input is what a peer sends once the connection is open: the same in all cuts, streamed and whole, for a client and a server.
 func fuzzFrames(_ bytes: UnsafeRawBufferPointer) {
     for role in [Role.client, .server] {

@@ -1,10 +1,12 @@
 import CPosix
+import WebSocketProtocol
 
 private typealias Target = @Sendable (UnsafeRawBufferPointer) -> Void
 
 /// What can be fuzzed. One program holds all targets, so that they are built once; WSLINE_FUZZ_TARGET names the one to run.
 private let targets: [String: Target] = [
     "head": fuzzHead, "url": fuzzURL, "extensions": fuzzExtensions, "frames": fuzzFrames, "deflate": fuzzDeflate,
+    "proxy": fuzzProxy, "json": fuzzJSON, "escape": fuzzEscape, "keys": fuzzKeys, "options": fuzzOptions,
 ]
 
 private let target: Target = {

@@ -1,5 +1,7 @@
 import CPosix
 
+@testable import WebSocketProtocol
+
 /// Ends the run as a finding. An optimised `precondition` would trap without its message.
 func fail(_ message: String) -> Never {
     var text = "FINDING: \(message)\n"
@@ -13,6 +15,12 @@ func require(_ condition: Bool, _ message: @autoclosure () -> String) {
 
 func requireEqual<T: Equatable>(_ left: T, _ right: T, _ what: @autoclosure () -> String) {
     if left != right { fail("\(what()): \(left) is not \(right)") }
+}
+
+/// What a person reads holds nothing that drives a terminal, and is no flood.
+func requireClean(_ text: String, _ what: String, limit: Int = 10_000) {
+    let isClean = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+    require(isClean && text.utf8.count < limit, "\(what) drives the terminal, or floods it: \(text.debugDescription)")
 }
 
 /// Where an input is cut into reads: the same for the same bytes, so that a finding can be run again.
@@ -30,6 +38,19 @@ struct Cuts {
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
+    }
+
+    /// `bytes` in pieces, the last of them not longer than what is left.
+    static func pieces(of bytes: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer] {
+        var cuts = Cuts(of: bytes)
+        var pieces: [UnsafeRawBufferPointer] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let piece = rest.prefix(max(1, cuts.size()))
+            pieces.append(UnsafeRawBufferPointer(rebasing: piece))
+            rest = rest.dropFirst(piece.count)
+        }
+        return pieces
     }
 
     /// Mostly short, so that headers are cut too.

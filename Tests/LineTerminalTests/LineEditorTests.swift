@@ -22,26 +22,6 @@ import CPosix
         text.unicodeScalars.reduce(0) { $0 + ScreenEmulator.width($1) }
     }
 
-    /// Rows that hold `text` as a terminal of `columns` wraps it.
-    private func wrap(_ text: String, _ columns: Int) -> [String] {
-        var rows = [""]
-        var width = 0
-        for scalar in text.unicodeScalars {
-            let next = ScreenEmulator.width(scalar)
-            if width + next > columns {
-                rows.append("")
-                width = 0
-            }
-            rows[rows.count - 1].unicodeScalars.append(scalar)
-            width += next
-        }
-        return rows.map { row in
-            var row = row
-            while row.last == " " { row.removeLast() }
-            return row
-        }
-    }
-
     @Test("A line is read and the prompt comes back")
     func readsALine() throws {
         let terminal = try start()
@@ -62,7 +42,7 @@ import CPosix
         for character in line {
             typed.append(character)
             terminal.type(String(character))
-            var expected = wrap("> " + typed, 60)
+            var expected = ScreenEmulator.wrap("> " + typed, 60)
             // Behind a full row the cursor is at the start of the next.
             if expected.last.map(width) == 60 { expected.append("") }
             try terminal.wait { screen in
@@ -88,11 +68,11 @@ import CPosix
         let terminal = try start()
         let line = String(repeating: "日本語 text ", count: 14)
         terminal.type("/print x\u{1}\u{b}" + line + "\u{1}" + String(repeating: "\u{6}", count: 50))
-        let rows = wrap("> " + line, 60)
+        let rows = ScreenEmulator.wrap("> " + line, 60)
         try terminal.wait { $0.rows.contains(rows[2]) && $0.cursorRow == $0.rows.firstIndex(of: rows[0]).map { $0 + 1 } }
         let column = terminal.screen.cursorColumn
         terminal.type("X")
-        let expected = wrap("> " + String(line.prefix(50)) + "X" + line.dropFirst(50), 60)
+        let expected = ScreenEmulator.wrap("> " + String(line.prefix(50)) + "X" + line.dropFirst(50), 60)
         try terminal.wait { $0.rows.contains(expected[2]) && $0.cursorColumn == column + 1 }
     }
 
@@ -105,8 +85,8 @@ import CPosix
         for columns in [40, 61, 33, 20, 90, 126, 127, 128, 63, 60] {
             let written = terminal.transcript.count
             terminal.resize(columns: columns, rows: 16)
-            let expected = wrap("> " + line, columns)
-            let before = wrap("> " + String(line.prefix(54)), columns)
+            let expected = ScreenEmulator.wrap("> " + line, columns)
+            let before = ScreenEmulator.wrap("> " + String(line.prefix(54)), columns)
             try terminal.wait { screen in
                 // Where nothing wraps otherwise than before, only what it writes tells that the program has drawn.
                 guard let first = screen.rows.firstIndex(of: "ready"), terminal.transcript.count > written else { return false }
@@ -131,7 +111,7 @@ import CPosix
                 "ready", "< message 0", "< message 1", "< message 2", "> " + line.prefix(28), line.prefix(30)[...].description,
             ])
         terminal.resize(columns: 20, rows: 16)
-        let expected = wrap("> " + line, 20)
+        let expected = ScreenEmulator.wrap("> " + line, 20)
         try terminal.wait {
             Array($0.rows.prefix(7)) == ["ready", "< message 0", "< message 1", "< message 2"] + expected && $0.cursorRow == 7
         }

@@ -101,27 +101,7 @@ import CPosix
             try terminal.wait { $0.rows.contains("< signal \(number)") }
         }
         terminal.resize(columns: widths.after, rows: 20)
-        let expected = ["ready", "< signal 0", "< signal 1", "< signal 2"] + Self.wrap("> " + line, widths.after)
+        let expected = ["ready", "< signal 0", "< signal 1", "< signal 2"] + ScreenEmulator.wrap("> " + line, widths.after)
         try terminal.wait { $0.rows.filter { !$0.isEmpty } == expected && $0.rows.joined().hasSuffix(tail) }
-    }
-
-    /// Rows that hold `text` as a terminal of `columns` wraps it.
-    static func wrap(_ text: String, _ columns: Int) -> [String] {
-        var rows = [""]
-        var width = 0
-        for scalar in text.unicodeScalars {
-            let next = ScreenEmulator.width(scalar)
-            if width + next > columns {
-                rows.append("")
-                width = 0
-            }
-            rows[rows.count - 1].unicodeScalars.append(scalar)
-            width += next
-        }
-        return rows.map { row in
-            var row = row
-            while row.last == " " { row.removeLast() }
-            return row
-        }
     }
 }

@@ -50,7 +50,6 @@ import CPosix
             printer.enqueue("one")
             printer.enqueue("two")
             #expect(wake.drain() == [.output])
-            #expect(printer.queuedBytes == 8)
             #expect(read(reader) == "")
             var printed: [UInt8] = []
             printer.drain { printed += $0 }

@@ -307,3 +307,25 @@ public struct ScreenEmulator {
         return wide.contains { $0.contains(scalar.value) } ? 2 : 1
     }
 }
+
+extension ScreenEmulator {
+    /// Rows that hold `text` as a terminal of `columns` wraps it.
+    public static func wrap(_ text: String, _ columns: Int) -> [String] {
+        var rows = [""]
+        var width = 0
+        for scalar in text.unicodeScalars {
+            let next = Self.width(scalar)
+            if width + next > columns {
+                rows.append("")
+                width = 0
+            }
+            rows[rows.count - 1].unicodeScalars.append(scalar)
+            width += next
+        }
+        return rows.map { row in
+            var row = row
+            while row.last == " " { row.removeLast() }
+            return row
+        }
+    }
+}

@@ -94,7 +94,7 @@ struct SendingTests {
         arguments: [
             (ProtocolError.reservedOpcode(3), 1002), (.unmaskedFromClient, 1002), (.closePayloadOfOneByte, 1002),
             (.closeCodeNotAllowed(999), 1002), (.invalidText(offset: 0), 1007), (.truncatedText, 1007), (.closeReasonNotText, 1007),
-            (.invalidCompressedData("x"), 1007), (.policy("x"), 1008), (.messageTooBig(limit: 1), 1009), (.extensionRefused("x"), 1010),
+            (.invalidCompressedData("x"), 1007), (.policy("x"), 1008), (.messageTooBig(limit: 1), 1009),
             (.keepAliveTimeout(seconds: 1), 1011),
         ] as [(ProtocolError, UInt16)])
     func failureCodes(_ error: ProtocolError, _ code: UInt16) {

@@ -1,3 +1,4 @@
+import CPosix
 import Dispatch
 import Synchronization
 import Testing
@@ -108,6 +109,18 @@ extension ByteStream {
 
     func dispose() async { await queue.run { self.close() } }
 
+    /// Closes at once with a reset (RST): what is unsent is dropped.
+    func abort() {
+        guard !isClosed else { return }
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        _ = setsockopt(socket.descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+        // The socket ends here; `close` has nothing to write its close_notify to.
+        let nowhere = open("/dev/null", O_RDWR | O_CLOEXEC)
+        dup2(nowhere, socket.descriptor)
+        CPosix.close(nowhere)
+        close()
+    }
+
     /// Passes everything on to `other`, which may be this stream itself, and reads no faster than it takes; then passes the end on.
     func relay(to other: ByteStream) {
         dispatchPrecondition(condition: .onQueue(queue))
@@ -119,7 +132,7 @@ extension ByteStream {
                 case .bytes(let count): buffer.pending = 0..<count
                 case .wouldBlock: return
                 case .end: return other.shutdownWrite()
-                case .failed: return other.abort()
+                case .failed: return other.close()
                 }
                 guard buffer.flush(to: other) else { return pauseReading() }
             }

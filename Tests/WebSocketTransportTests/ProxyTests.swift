@@ -129,9 +129,9 @@ import WebSocketProtocol
     @Test("another status refuses, quoted")
     func refuses() throws {
         var handshake = try connect()
-        let error = failure(handshake.received("HTTP/1.1 403 For\u{1b}bidden\r\n\r\n".utf8))
+        let error = failure(handshake.received("HTTP/1.1 403 For\u{202e}bidden\r\n\r\n".utf8))
         #expect(error?.stage == .proxy)
-        #expect(error?.message == "the proxy http://proxy:1 refused to connect to example.com:443: HTTP 403 For\\x1bbidden")
+        #expect(error?.message == "the proxy http://proxy:1 refused to connect to example.com:443: HTTP 403 For\\u{202e}bidden")
     }
 
     @Test("407 asks for credentials, or for others, and shows none")
@@ -154,11 +154,76 @@ import WebSocketProtocol
         #expect(failure(handshake.received(answer.utf8))?.kind == .protocolFailure)
     }
 
-    @Test("an answer without end is refused at the limit")
-    func limit() throws {
+    @Test("an answer without end is refused at the limit", arguments: ["X: ", ""])
+    func limit(field: String) throws {
         var handshake = try connect()
-        #expect(handshake.received(Array(repeating: 0x41, count: HTTPConnectHandshake.headLimit)) == .wait)
+        let start = "HTTP/1.1 200 " + (field.isEmpty ? "" : "OK\r\n" + field)
+        #expect(handshake.received(start.utf8) == .wait)
+        for _ in start.utf8.count..<16384 { #expect(handshake.received([0x41]) == .wait) }
         #expect(failure(handshake.received([0x41]))?.message == "the proxy http://proxy:1 answered with more than 16384 bytes of headers")
+    }
+
+    @Test("an answer that isn't HTTP is refused at its first wrong byte, and quoted")
+    func notHTTP() throws {
+        var handshake = try connect()
+        let error = failure(handshake.received("SSH-2.0-\u{1b}[2J\r\nmore".utf8))
+        #expect(error?.stage == .proxy)
+        #expect(error?.message == #"the proxy http://proxy:1 does not speak HTTP: it answered "SSH-2.0-\x1b[2J""#)
+    }
+
+    @Test(
+        "a head with a wrong field is refused, and its line quoted",
+        arguments: [
+            ("Via: x\r\n folded\r\n\r\n", #"" folded""#), ("Via: a\0b\r\n\r\n", #""Via: a\x00b""#), ("Via\r\n\r\n", #""Via""#),
+            (": x\r\n\r\n", #"": x""#),
+            ("Via : x\r\n\r\n", #""Via : x""#), ("Via: a\rb\r\n\r\n", #""Via: a\x0db""#), ("Via\n\n", #""Via""#),
+            (String(repeating: "A: b\r\n", count: 129) + "\r\n", #""A: b""#),
+        ])
+    func malformedHead(fields: String, quoted: String) throws {
+        for status in ["200 OK", "407 No", "103 Hint"] {
+            var handshake = try connect()
+            let error = failure(handshake.received("HTTP/1.1 \(status)\r\n\(fields)".utf8))
+            #expect(error?.stage == .proxy && error?.kind == .protocolFailure)
+            #expect(
+                error?.message.hasPrefix("the proxy http://proxy:1 answered with a malformed HTTP head, in \(quoted): ") == true,
+                "\(error?.message ?? "none")")
+        }
+    }
+
+    @Test("a reason phrase with a control character is refused, and quoted")
+    func reasonPhrase() throws {
+        var handshake = try connect()
+        let error = failure(handshake.received("HTTP/1.1 403 For\u{1b}bidden\r\n\r\n".utf8))
+        let start =
+            #"the proxy http://proxy:1 answered with a malformed HTTP head, in "HTTP/1.1 403 For\x1bbidden": the reason phrase is wrong"#
+        #expect(error?.message.hasPrefix(start) == true, "\(error?.message ?? "none")")
+    }
+
+    @Test("interim answers without end are refused")
+    func interim() throws {
+        var handshake = try connect()
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+        for _ in 0..<20 { #expect(handshake.received(hints.utf8) == .wait) }
+        let message = "the proxy http://proxy:1 sent more than 20 interim responses (1xx, the last HTTP 103) and no final one"
+        #expect(failure(handshake.received(hints.utf8))?.message == message)
+        var flood = try connect()
+        #expect(failure(flood.received(String(repeating: hints, count: 1000).utf8))?.message == message)
+    }
+
+    @Test("a refusal's body is left alone, whole and in pieces")
+    func body() throws {
+        let answer = "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\nContent-Length: 3\r\n\r\n\0\n\n"
+        var whole = try connect()
+        #expect(failure(whole.received(answer.utf8))?.message == "the proxy http://proxy:1 wants authentication (Basic)")
+        var pieces = try connect()
+        let last = answer.utf8.lazy.map { pieces.received([$0]) }.first { $0 != .wait }
+        #expect(last.flatMap(failure)?.message == "the proxy http://proxy:1 wants authentication (Basic)")
+    }
+
+    @Test("an answer in another HTTP than HTTP/1 is refused", arguments: ["HTTP/2.0 200 OK\r\n\r\n", "HTTP/0.9 200 OK\r\n\r\n"])
+    func version(answer: String) throws {
+        var handshake = try connect()
+        #expect(failure(handshake.received(answer.utf8))?.message.contains("does not speak HTTP: it answered \"HTTP/") == true)
     }
 
     @Test("SOCKS5 with no password: greeting, request by name, reply (RFC 1928)")

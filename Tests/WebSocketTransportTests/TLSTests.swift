@@ -163,7 +163,7 @@ import Testing
         // OpenSSL's security level 1 refuses TLS 1.1 by itself.
         SSL_CTX_set_security_level(server.raw, 0)
         #expect(wsline_SSL_CTX_set_min_proto_version(server.raw, TLS1_1_VERSION) == 1)
-        #expect(wsline_SSL_CTX_set_max_proto_version(server.raw, TLS1_1_VERSION) == 1)
+        #expect(SSL_CTX_ctrl(server.raw, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_1_VERSION), nil) == 1)
         let listener = try TestListener(tls: server)
         var options = DialOptions()
         options.tls = tls.client
@@ -176,7 +176,7 @@ import Testing
     @Test("TLS 1.2 serves unless 1.3 is demanded", arguments: [(TLSVersion.v12, true), (.v13, false)])
     func minimum(version: TLSVersion, isAccepted: Bool) async throws {
         let server = try TLSContext.server(.init(identity: tls.certificate.identity))
-        #expect(wsline_SSL_CTX_set_max_proto_version(server.raw, TLS1_2_VERSION) == 1)
+        #expect(SSL_CTX_ctrl(server.raw, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_2_VERSION), nil) == 1)
         var client = TLSContext.ClientOptions()
         client.caFile = tls.authority.certificateFile
         client.minimumVersion = version
@@ -259,7 +259,7 @@ import Testing
         var demanding = TLSContext.ServerOptions(identity: tls.certificate.identity)
         demanding.clientCAFile = tls.authority.certificateFile
         let server = try TLSContext.server(demanding)
-        #expect(wsline_SSL_CTX_set_max_proto_version(server.raw, TLS1_2_VERSION) == 1)
+        #expect(SSL_CTX_ctrl(server.raw, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_2_VERSION), nil) == 1)
         let listener = try TestListener(tls: server)
         var options = DialOptions()
         options.tls = tls.client

@@ -36,12 +36,11 @@ import CPosix
             diagnostics.error("error", hint: "hint")
             diagnostics.notice("notice")
             diagnostics.detail("detail")
-            diagnostics.detail("frame", as: .received, from: .frames)
+            diagnostics.detail("frame", as: .received)
         }
         #expect(output(.quiet, all) == "wsline: error\n")
         #expect(output(.normal, all) == "wsline: error\nwsline: hint\nnotice\n")
-        #expect(output(.verbose, all) == "wsline: error\nwsline: hint\nnotice\n* detail\n")
-        #expect(output(.frames, all) == "wsline: error\nwsline: hint\nnotice\n* detail\n< frame\n")
+        #expect(output(.verbose, all) == "wsline: error\nwsline: hint\nnotice\n* detail\n< frame\n")
     }
 
     @Test("-q, -v and -vv choose the level, and -q wins")
@@ -52,7 +51,7 @@ import CPosix
             options.quiet = quiet
             return .init(options)
         }
-        #expect([level(0), level(1), level(2), level(3), level(2, quiet: true)] == [.normal, .verbose, .frames, .frames, .quiet])
+        #expect([level(0), level(1), level(2), level(3), level(2, quiet: true)] == [.normal, .verbose, .verbose, .verbose, .quiet])
     }
 
     @Test("every line of a head has its mark, CR LF and a last line end leave no empty one behind")

@@ -18,7 +18,7 @@ extension Int {
     /// The largest size that an option takes, in bytes: one tebibyte.
     static let largestSize = 1 << 40
 
-    /// Reads a size as a user types it: a number of bytes, or of kibibytes, mebibytes or gibibytes with K, M or G behind it; 1 to ``largestSize``.
+    /// Reads a size as a user types it: a number of bytes, or of kibibytes, mebibytes or gibibytes with K, M or G after it; 1 to ``largestSize``.
     init?(size text: String) {
         let shifts: [Character: Int] = ["K": 10, "k": 10, "M": 20, "m": 20, "G": 30, "g": 30]
         let shift = text.last.flatMap { shifts[$0] }

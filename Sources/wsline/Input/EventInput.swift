@@ -20,7 +20,7 @@ final class EventInput {
     /// Whether a line waits for its time.
     var isWaiting: Bool { pending != nil }
 
-    /// Takes a line. Gives false where the next has to wait for `onDue`.
+    /// Takes a line. Returns false where the next has to wait for `onDue`.
     func take(_ line: UnsafeRawBufferPointer, _ place: InputError.Place) throws(InputError) -> Bool {
         let event: JSONInput
         do { event = try JSONInput(parsing: line) } catch { throw .line(place: place, "\(error)") }
@@ -71,6 +71,6 @@ final class EventInput {
         }
     }
 
-    /// More is no slip of the timer but a machine that slept, or a server that let us wait.
+    /// More isn't a slip of the timer but a machine that slept, or a server that let us wait.
     private static let mostLateness = 0.05
 }

@@ -153,7 +153,7 @@ final class StandardInput {
         if isResumed, !isFinished { source.wake() }
     }
 
-    /// Reads once; gives false where there is nothing for now.
+    /// Reads once; returns false where there is nothing for now.
     private func fill() -> Bool {
         makeRoom()
         let room = UnsafeMutableRawBufferPointer(rebasing: buffer[end...])
@@ -202,7 +202,7 @@ final class StandardInput {
 
     // MARK: Sending
 
-    /// Sends what is whole in the buffer; gives false when the connection takes no more for now.
+    /// Sends what is whole in the buffer; returns false when the connection takes no more for now.
     private func sendBuffered() throws(InputError) -> Bool {
         let goesOn =
             switch split {
@@ -247,7 +247,7 @@ final class StandardInput {
     }
 
     /// The fast path for lines that are messages as they stand: cuts as many as a batch holds and checks their text in one sweep, which the
-    /// line ends between them, being ASCII, don't disturb. Gives false where there is none, or where one is wrong and has to be named.
+    /// line ends between them, being ASCII, don't disturb. Returns false where there is none, or where one is wrong and has to be named.
     private func sendManyLines(_ delimiter: UInt8, _ base: UnsafeMutableRawPointer, _ socket: any MessageSink) -> Bool {
         guard onLine == nil, decodes == nil, !isInFragments else { return false }
         let strips = split == .line

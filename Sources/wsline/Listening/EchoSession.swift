@@ -32,12 +32,12 @@ final class EchoSession {
 
 /// `--demo`: an echo server in this very process, to try the client on.
 ///
-/// It listens on the loopback address, which every sandbox has, on a port that the system picks. A UNIX socket would do as well, but for the
+/// It listens on the loopback address, which every sandbox has, on a port that the system picks. A UNIX socket would do as well, except for the
 /// file that it leaves behind when the process is killed.
 @EventLoop
 enum Demo {
     /// Starts the server, for as long as the process lives, changes `configuration` so that nothing in it leads elsewhere,
-    /// and gives where to connect.
+    /// and returns where to connect.
     static func start(_ configuration: inout Configuration, diagnostics: Diagnostics) throws(TransportError) -> WebSocketURL {
         var serving = configuration
         serving.listening = ListenOptions(subprotocols: configuration.connection.handshake.subprotocols)

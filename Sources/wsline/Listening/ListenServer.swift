@@ -32,7 +32,7 @@ protocol ServedClients: AnyObject, Sendable {
     func closed(_ client: ServedClient, _ closure: Closure)
 }
 
-/// Takes clients in, numbers them, tells of their coming and going, and ends them.
+/// Takes clients in, numbers them, reports their coming and going, and ends them.
 ///
 /// No client can hurt the others: each has its deadline for the handshake, its limits and its own end, and whatever it does wrong is one line
 /// on standard error.
@@ -61,7 +61,7 @@ final class ListenServer {
         self.diagnostics = diagnostics
     }
 
-    /// Binds and begins to accept; gives the addresses, with the ports that the system picked.
+    /// Binds and begins to accept; returns the addresses, with the ports that the system picked.
     func listen(on target: ListenTarget) throws(TransportError) -> [SocketAddress] {
         var listening = Listener.Options()
         listening.handshakeTimeout = Self.handshakeTimeout

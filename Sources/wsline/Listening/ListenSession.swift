@@ -291,7 +291,7 @@ final class ServerEnding {
 }
 
 extension Diagnostics {
-    /// Tells where a listener can be reached; gives the first of the URLs.
+    /// Tells where a listener can be reached; returns the first of the URLs.
     func tellListening(on addresses: [SocketAddress], isSecure: Bool) -> WebSocketURL? {
         let scheme = isSecure ? "wss" : "ws"
         let urls = addresses.map { address in

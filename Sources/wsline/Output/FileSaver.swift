@@ -99,7 +99,7 @@ final class FileSaver {
         }
     }
 
-    /// Saves whole messages that lie one behind the other, of `counts` bytes each; `told` is called for each that is in its file.
+    /// Saves whole messages that lie one after the other, of `counts` bytes each; `told` is called for each that is in its file.
     ///
     /// - Throws: at the first that can't be saved; those before it are.
     func save(_ bytes: UnsafeRawBufferPointer, _ counts: [Int], told: (Saved) -> Void) throws(FileError) {
@@ -187,7 +187,7 @@ final class AppendedFile {
         return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
     }
 
-    /// Writes messages of `counts` bytes each at once; gives how many are in the file, and the error that kept the next one out.
+    /// Writes messages of `counts` bytes each at once; returns how many are in the file, and the error that kept the next one out.
     func append(_ bytes: UnsafeRawBufferPointer, _ counts: [Int]) -> (whole: Int, error: FileError?) {
         let start = length
         var written = 0
@@ -240,7 +240,7 @@ final class AppendedFile {
         return spool
     }
 
-    /// Takes the last `written` bytes off again, unless somebody else has written behind them.
+    /// Takes the last `written` bytes off again, unless somebody else has written after them.
     func cutBack(to start: Int, written: Int) {
         guard written > 0, length == start + written else { return }
         while ftruncate(descriptor, off_t(start)) != 0, errno == EINTR {}
@@ -292,7 +292,7 @@ final class SaveDirectory {
         }
     }
 
-    /// Gives the part its name, or the next one that is free, and says which. In the case of an error the part is gone.
+    /// Publishes the part under its name, or the next one that is free, and returns which. In the case of an error the part is gone.
     func publish(_ part: Part) throws(FileError) -> String {
         // NFS and quotas may report a full disk only now. The descriptor is closed even so.
         guard close(part.descriptor) == 0 || errno == EINTR || errno == EINPROGRESS else {

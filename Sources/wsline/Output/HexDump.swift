@@ -2,7 +2,7 @@
 ///
 ///     00000000  48 65 6c 6c 6f 2c 20 77  6f 72 6c 64 0a           |Hello, world.|
 ///
-/// Rows are parted by newlines, with none behind the last. The bytes may come in pieces cut anywhere; a row appears once it is full,
+/// Rows are parted by newlines, with none after the last. The bytes may come in pieces cut anywhere; a row appears once it is full,
 /// the last one with ``finish(to:)``. Beyond 4 GiB the offset takes more than its eight digits.
 struct HexDump {
     static let width = 16

@@ -1,8 +1,8 @@
 import WebSocketProtocol
 
-/// The pieces of a JSON line (RFC 8259). Members are written in the order of the calls, each but the first behind a comma.
+/// The pieces of a JSON line (RFC 8259). Members are written in the order of the calls, each but the first after a comma.
 extension [UInt8] {
-    /// `"name":` behind a comma; the value is the caller's to append.
+    /// `"name":` after a comma; the value is the caller's to append.
     @inline(__always)
     mutating func appendJSONName(_ name: StaticString) {
         append(literal: ",\"")
@@ -32,7 +32,7 @@ extension [UInt8] {
         append(decimal: value)
     }
 
-    /// A number of milliseconds with three digits behind the point.
+    /// A number of milliseconds with three digits after the point.
     mutating func appendJSON(_ name: StaticString, microseconds: UInt64) {
         appendJSONName(name)
         append(decimal: microseconds / 1000)

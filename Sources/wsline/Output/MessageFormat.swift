@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// A binary payload in the form that `--binary-as` asks for, with no newline behind it.
+/// A binary payload in the form that `--binary-as` asks for, with no newline after it.
 ///
 /// The payload may come in pieces cut anywhere: ``append(_:to:)`` each, then ``finish(to:)``, after which the next message may begin.
 /// An empty payload is `0 bytes` as `size` and nothing in the other forms.

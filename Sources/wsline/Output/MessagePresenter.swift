@@ -9,10 +9,10 @@ struct MessagePresenter {
     private let diagnostics: Diagnostics
     private let binaryForm: OutputOptions.BinaryForm
     private let filters: Bool
-    /// Before and behind each message: a terminal's mark and colour.
+    /// Before and after each message: a terminal's mark and colour.
     private let prefix: [UInt8]
     private let suffix: [UInt8]
-    /// Whether a text goes out as it came, with a separator behind it: by far the most common case, and the one that has to be fast.
+    /// Whether a text goes out as it came, with a separator after it: by far the most common case, and the one that has to be fast.
     private let isPlain: Bool
     private var events: JSONEvents?
     private var saving = Saving.nothing { didSet { watchSaving() } }

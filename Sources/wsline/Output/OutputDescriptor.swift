@@ -75,7 +75,7 @@ final class OutputDescriptor {
         adopt(DescriptorWriter(nonBlocking: descriptor), watchesReader: false, isOwned: true)
     }
 
-    /// Opens a pipe once it has a reader: no event tells of that, only an `open` that waits, on a thread of its own.
+    /// Opens a pipe once it has a reader: no event reports that, only an `open` that waits, on a thread of its own.
     private func awaitReader(_ path: String) {
         DispatchQueue(label: "wsline.opening").async { [weak self] in
             var descriptor: Int32

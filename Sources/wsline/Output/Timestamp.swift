@@ -69,7 +69,7 @@ private struct CivilDate {
     var month: Int64
     var day: Int64
 
-    /// 1970-01-01 is this many days behind 0000-03-01.
+    /// 1970-01-01 is this many days after 0000-03-01.
     private static let epoch: Int64 = 719_468
     /// The calendar repeats after 400 years of this many days.
     private static let daysPerEra: Int64 = 146_097

@@ -1,0 +1,34 @@
+@testable import WebSocketProtocol
+@testable import wsline
+
+/// The input is a line of `--json-input`: something to send within the protocol's limits, or an error.
+func fuzzJSON(_ bytes: UnsafeRawBufferPointer) {
+    let isText = UTF8Validator.firstError(in: bytes) == nil
+    let wrong = isText ? JSONSyntax.firstError(in: bytes) : nil
+    if let wrong { require((0...bytes.count).contains(wrong), "an error beyond the line") }
+    do throws(JSONInputError) {
+        let input = try JSONInput(parsing: bytes)
+        require(isText && wrong == nil, "a line that isn't JSON is taken")
+        require(input.delay >= 0 && input.delay.isFinite, "a delay of \(input.delay) s")
+        check(input.action)
+    } catch {
+        requireClean(error.description, "an error", limit: 4000)
+        switch error {
+        case .notUTF8: require(!isText, "UTF-8 is refused as if it weren't")
+        case .notJSON(_, let offset):
+            require(isText && offset == wrong, "the error is at \(offset ?? -1), and \(wrong ?? -1) by the grammar")
+        default: require(isText && wrong == nil, "a line that isn't JSON is read: \(error)")
+        }
+    }
+}
+
+private func check(_ action: JSONInput.Action) {
+    switch action {
+    case .message(.text, let payload): require(String(validating: payload, as: UTF8.self) != nil, "a text that isn't UTF-8")
+    case .ping(let payload), .pong(let payload): require(payload.count <= 125, "a control frame of \(payload.count) bytes")
+    case .close(let close):
+        require(close.reason.utf8.count <= 123 && close.code?.isAllowedOnWire != false, "a Close that can't be sent: \(close)")
+        require(close.code != nil || close.reason.isEmpty, "a reason without a code")
+    case .message, .nothing: break
+    }
+}
