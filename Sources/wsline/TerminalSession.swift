@@ -111,20 +111,20 @@ final class TerminalSession: SessionFrontend, Conversation {
                 } catch {
                     console.notice("\(error)")
                 }
-                EventLoop.sync { entered(line) }
-            case .interrupt: EventLoop.sync { quit() }
+                EventLoop.sync { [self] in entered(line) }
+            case .interrupt: EventLoop.sync { [self] in quit() }
             case .endOfInput:
                 // A terminal that is gone gives nothing else: the closing handshake has its time all the same.
-                if EventLoop.sync({ session.isEnding }) {
+                if EventLoop.sync({ [self] in session.isEnding }) {
                     _ = begun.wait(timeout: .now() + .milliseconds(100))
                 } else {
-                    EventLoop.sync { quit() }
+                    EventLoop.sync { [self] in quit() }
                 }
             case .stopped: leave(editor)
             }
             if progress.withLock({ $0.status != nil }) { leave(editor) }
             // Nothing can be said any more: no prompt asks for it.
-            if EventLoop.sync({ session.isEnding }) { editor.prompt = Prompt("") }
+            if EventLoop.sync({ [self] in session.isEnding }) { editor.prompt = Prompt("") }
         }
     }
 
