@@ -97,12 +97,11 @@ struct MessagePresenter {
 
     /// Appends a batch; texts that go out as they came are copied in one sweep.
     mutating func append(_ messages: UnsafeBufferPointer<BorrowedMessage>, to output: inout [UInt8]) {
-        guard isPlain, messages.allSatisfy({ $0.kind == .text }) else {
+        guard isPlain, let size = Self.textSize(messages) else {
             for message in messages { append(message.kind, message.bytes, to: &output) }
             return
         }
         var position = output.count
-        let size = messages.reduce(messages.count) { $0 + $1.bytes.count }
         Memory.require(position + size)
         output.append(contentsOf: repeatElement(suffix[0], count: size))
         output.withUnsafeMutableBytes { target in
@@ -113,6 +112,18 @@ struct MessagePresenter {
                 position &+= message.bytes.count &+ 1
             }
         }
+    }
+
+    /// The size of all of them with a separator each; nil if one isn't a text.
+    ///
+    /// A loop, since a closure of the actor's checks on each call that it runs on the loop.
+    private static func textSize(_ messages: UnsafeBufferPointer<BorrowedMessage>) -> Int? {
+        var size = messages.count
+        for message in messages {
+            guard message.kind == .text else { return nil }
+            size &+= message.bytes.count
+        }
+        return size
     }
 
     mutating func append(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
