@@ -262,6 +262,16 @@ public struct Statistics: Equatable, Sendable {
     public var wireBytesSent: UInt64 = 0
 
     public init() {}
+
+    /// Counts another connection's too.
+    public mutating func add(_ other: Statistics) {
+        messagesReceived &+= other.messagesReceived
+        messagesSent &+= other.messagesSent
+        bytesReceived &+= other.bytesReceived
+        bytesSent &+= other.bytesSent
+        wireBytesReceived &+= other.wireBytesReceived
+        wireBytesSent &+= other.wireBytesSent
+    }
 }
 
 /// Ties the lifetime of a borrowed view to its owner, which the compiler can't derive from an unsafe pointer.

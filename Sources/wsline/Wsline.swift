@@ -4,15 +4,12 @@ import WebSocketProtocol
 import WebSocketTransport
 import CPosix
 
-/// Leaves this thread to others, until one of them ends the process.
-func waitForSignals() -> Never {
-    while true { pause() }
-}
-
-/// Who reads lines at a terminal.
-protocol Conversation: Sendable {
-    /// Reads lines until the process exits. On the main thread, which isn't the loop's.
-    func readLines() -> Never
+extension Configuration {
+    /// Whether a person at a terminal types the messages.
+    fileprivate var isConversation: Bool {
+        isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && !isEchoServer && input.execute.isEmpty && !input.isJSON
+            && input.split == .line
+    }
 }
 
 @main
@@ -59,38 +56,32 @@ enum Wsline {
             ExitStatus.failure.leave()
         }
         SignalWatcher.holdSignals()
-        let input = configuration.input
-        let isAtTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
-        guard isAtTerminal, !configuration.isEchoServer, input.execute.isEmpty, !input.isJSON, input.split == .line else {
-            EventLoop.run { _ = begin(configuration, atTerminal: false, diagnostics) }
+        guard configuration.isConversation else {
+            EventLoop.run { begin(configuration, PipeConsole(configuration, diagnostics), diagnostics) }
         }
         // This thread is the editor's: the loop is a background reader.
         DispatchQueue(label: "wsline.reader").async { EventLoop.run {} }
         let ready = configuration
-        let conversation = EventLoop.sync { begin(ready, atTerminal: true, diagnostics) }
-        conversation?.readLines()
-        waitForSignals()
+        let console = EventLoop.sync {
+            let console = TerminalConsole(ready, diagnostics)
+            begin(ready, console, diagnostics)
+            return console
+        }
+        console.readLines()
     }
 
-    /// Begins the run; returns who reads lines at the terminal.
     @EventLoop
-    private static func begin(_ configuration: Configuration, atTerminal: Bool, _ diagnostics: Diagnostics) -> (any Conversation)? {
+    private static func begin(_ configuration: Configuration, _ console: any Console, _ diagnostics: Diagnostics) {
+        var configuration = configuration
         do {
+            var demo: WebSocketURL?
+            if case .demo = configuration.mode { demo = try Demo.start(&configuration, diagnostics: diagnostics) }
+            let run = try Run(configuration, console: console, diagnostics: diagnostics)
+            running = run
             switch configuration.mode {
-            case .connect(let url): return try connect(configuration, url, atTerminal, diagnostics)
-            case .listen(let target) where configuration.echo:
-                let session = EchoSession(configuration, on: target, diagnostics: diagnostics)
-                running = session
-                try session.start()
-            case .listen(let target):
-                let session = try ListenSession(configuration, on: target, atTerminal: atTerminal, diagnostics: diagnostics)
-                running = session
-                try session.start()
-                return session
-            case .demo:
-                var configuration = configuration
-                let url = try Demo.start(&configuration, diagnostics: diagnostics)
-                return try connect(configuration, url, atTerminal, diagnostics)
+            case .connect(let url): try run.start(ClientRole(url, run))
+            case .listen(let target): try run.start(ListenerRole(target, run))
+            case .demo: if let demo { try run.start(ClientRole(demo, run)) }
             }
         } catch let error as FileError {
             diagnostics.error(error.description)
@@ -101,27 +92,10 @@ enum Wsline {
         } catch {
             preconditionFailure("nothing else is thrown: \(error)")
         }
-        return nil
-    }
-
-    @EventLoop
-    private static func connect(
-        _ configuration: Configuration, _ url: WebSocketURL, _ atTerminal: Bool, _ diagnostics: Diagnostics
-    ) throws(FileError) -> (any Conversation)? {
-        guard atTerminal else {
-            let session = try StreamSession(configuration, url: url, diagnostics: diagnostics)
-            running = session
-            session.start()
-            return nil
-        }
-        let session = try TerminalSession(configuration, url: url, diagnostics: diagnostics)
-        running = session
-        session.start()
-        return session
     }
 
     /// Keeps the run.
-    @EventLoop private static var running: AnyObject?
+    @EventLoop private static var running: Run?
 
     private static func leaveWithoutMemory(_ byteCount: Int) -> Never {
         TerminalModes.restore()
@@ -161,6 +135,8 @@ extension Style.Role {
             }
     }
 }
+
+func environmentVariable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
 /// The environment that the program was started in; read once, at its first use.
 let environmentVariables: [String: String] = {

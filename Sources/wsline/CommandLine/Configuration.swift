@@ -22,8 +22,9 @@ struct Configuration: Sendable {
     /// `--passphrase` without a value: to be asked for at the terminal, and put into the identity, before anything else.
     var asksPassphrase = false
 
+    var isListener: Bool { if case .listen = mode { true } else { false } }
     /// `-l --echo`: neither input nor output has a part in it.
-    var isEchoServer: Bool { if case .listen = mode { echo } else { false } }
+    var isEchoServer: Bool { isListener && echo }
 }
 
 /// How to reach the server, and what to say to it (also to the servers of `/connect` and `--reconnect`).
@@ -144,7 +145,7 @@ struct StopOptions {
     var expectedClose: CloseCode?
 
     /// Whether messages are awaited, however long that takes.
-    var hasGoal: Bool { count != nil || until != nil }
+    var hasCondition: Bool { count != nil || until != nil }
 }
 
 /// How what arrives is shown.

@@ -10,7 +10,7 @@ final class EventInput {
     var onDue: (() -> Void)?
 
     /// The present connection; what waited for its time goes to the one that is there then.
-    private weak var socket: WebSocket?
+    private weak var peer: (any Peer)?
     /// What was to be done after the delay, or once there is a connection again.
     private var pending: JSONInput.Action?
     private var isDelayed = false
@@ -43,26 +43,26 @@ final class EventInput {
     }
 
     /// Does what became due while there was no connection.
-    func attached(to socket: WebSocket) {
-        self.socket = socket
+    func attached(to peer: any Peer) {
+        self.peer = peer
         if !isDelayed { performPending() }
     }
 
     /// Does what waits, if there is a connection to do it on; returns whether it did.
     @discardableResult
     private func performPending() -> Bool {
-        guard let action = pending, let socket, socket.readyState == .open else { return false }
+        guard let action = pending, let peer, peer.isOpen else { return false }
         pending = nil
-        perform(action, on: socket)
+        perform(action, on: peer)
         return true
     }
 
-    private func perform(_ action: JSONInput.Action, on socket: WebSocket) {
+    private func perform(_ action: JSONInput.Action, on peer: any Peer) {
         do {
             switch action {
-            case .message(let kind, let payload): try payload.withUnsafeBytes { try socket.send(kind, $0) }
-            case .ping(let payload): try socket.ping(payload)
-            case .pong(let payload): try socket.pong(payload)
+            case .message(let kind, let payload): try peer.send(kind, payload)
+            case .ping(let payload): _ = try peer.ping(payload)
+            case .pong(let payload): try peer.pong(payload)
             case .close(let frame): onClose?(frame)
             case .nothing: break
             }

@@ -30,6 +30,8 @@ extension InputError: CustomStringConvertible {
         }
     }
 
+    var exitStatus: ExitStatus { if case .unreadable = self { .localIO } else { .badInput } }
+
     var hint: String? {
         switch self {
         case .notUTF8: "-b sends the bytes as they are"
@@ -58,7 +60,7 @@ final class StandardInput {
     private let kind: MessageKind
     private let decodes: Decoding?
     /// Where messages go; set while one is open.
-    private(set) var socket: (any MessageSink)?
+    private(set) var socket: (any Peer)?
     private var buffer: UnsafeMutableRawBufferPointer
     /// Lines cut and about to be sent.
     private let lines = UnsafeMutableBufferPointer<BorrowedMessage>.allocate(capacity: 512)
@@ -97,7 +99,7 @@ final class StandardInput {
     }
 
     /// Sends what comes to `socket` from now on, which is open.
-    func attach(_ socket: any MessageSink) {
+    func attach(_ socket: any Peer) {
         if isInFragments { isSkipping = true }
         self.socket = socket
     }
@@ -248,7 +250,7 @@ final class StandardInput {
 
     /// The fast path for lines that are messages as they stand: cuts as many as a batch holds and checks their text in one sweep, which the
     /// line ends between them, being ASCII, don't disturb. Returns false where there is none, or where one is wrong and has to be named.
-    private func sendManyLines(_ delimiter: UInt8, _ base: UnsafeMutableRawPointer, _ socket: any MessageSink) -> Bool {
+    private func sendManyLines(_ delimiter: UInt8, _ base: UnsafeMutableRawPointer, _ socket: any Peer) -> Bool {
         guard onLine == nil, decodes == nil, !isInFragments else { return false }
         let strips = split == .line
         var position = start
@@ -318,7 +320,7 @@ final class StandardInput {
         }
     }
 
-    private func sendFragment(upTo position: Int, _ socket: any MessageSink) throws(InputError) {
+    private func sendFragment(upTo position: Int, _ socket: any Peer) throws(InputError) {
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<position])
         if decodes != nil || onLine != nil {
             throw .line(place: place(messages + 1), "longer than \(Self.longestLine >> 20) MiB, which only plain text and binary may be")
@@ -334,7 +336,7 @@ final class StandardInput {
     }
 
     /// Sends the bytes up to `position` as a message, or as the last of its fragments.
-    private func finishMessage(upTo position: Int, _ socket: any MessageSink) throws(InputError) -> Bool {
+    private func finishMessage(upTo position: Int, _ socket: any Peer) throws(InputError) -> Bool {
         var messageEnd = position
         if split == .line, messageEnd > start, buffer[messageEnd - 1] == 0x0D { messageEnd -= 1 }
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<messageEnd])
@@ -364,7 +366,7 @@ final class StandardInput {
     }
 
     @inline(__always)
-    private func send(_ bytes: UnsafeRawBufferPointer, _ socket: any MessageSink) throws(InputError) {
+    private func send(_ bytes: UnsafeRawBufferPointer, _ socket: any Peer) throws(InputError) {
         if kind == .text, let offset = UTF8Validator.firstError(in: bytes) {
             var validator = UTF8Validator()
             if case .size = split, validator.consume(bytes) == nil { throw .cutCharacter(place: place(messages + 1)) }
@@ -378,7 +380,7 @@ final class StandardInput {
         }
     }
 
-    private func send(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ socket: any MessageSink) {
+    private func send(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ socket: any Peer) {
         do {
             try socket.send(kind, bytes)
         } catch {
@@ -386,7 +388,7 @@ final class StandardInput {
         }
     }
 
-    private func sendFragment(_ bytes: UnsafeRawBufferPointer, isFinal: Bool, _ socket: any MessageSink) {
+    private func sendFragment(_ bytes: UnsafeRawBufferPointer, isFinal: Bool, _ socket: any Peer) {
         // Of a message whose beginning was lost with its connection, nothing more is sent.
         guard !isSkipping else { return }
         do {
@@ -396,10 +398,10 @@ final class StandardInput {
         }
     }
 
-    private func isOpen(_ socket: any MessageSink) -> Bool { isResumed && socket.takesMessages }
+    private func isOpen(_ socket: any Peer) -> Bool { isResumed && socket.takesMessages }
 
     /// Runs `body` so that all it sends leaves in one write.
-    private func inBatch(_ body: (any MessageSink) throws(InputError) -> Bool) throws(InputError) -> Bool {
+    private func inBatch(_ body: (any Peer) throws(InputError) -> Bool) throws(InputError) -> Bool {
         guard let socket else { return false }
         socket.beginBatch()
         defer { socket.endBatch() }

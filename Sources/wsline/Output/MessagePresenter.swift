@@ -22,8 +22,6 @@ struct MessagePresenter {
     var onSaveDrain: (() -> Void)? { didSet { watchSaving() } }
     /// What waited to be saved can't be.
     var onSaveFailure: ((FileError) -> Void)? { didSet { watchSaving() } }
-    /// Whose events these are; only while listening.
-    var client: Int?
 
     @EventLoop
     private enum Saving {
@@ -59,7 +57,10 @@ struct MessagePresenter {
     }
 
     /// Whether binary messages go to files.
-    var savesBinary: Bool { if case .nothing = saving { false } else { true } }
+    private var savesBinary: Bool { if case .nothing = saving { false } else { true } }
+
+    /// Whether a whole binary message is to be saved, rather than parts of it.
+    var savesWhole: Bool { savesBinary && !streamsBinary }
 
     /// Whether they are to be handed on in parts, whatever their size. Several clients' can't be in a pipe, which is to have each whole.
     var streamsBinary: Bool {
@@ -96,9 +97,9 @@ struct MessagePresenter {
     // MARK: Messages
 
     /// Appends a batch; texts that go out as they came are copied in one sweep.
-    mutating func append(_ messages: UnsafeBufferPointer<BorrowedMessage>, to output: inout [UInt8]) {
+    mutating func append(_ messages: UnsafeBufferPointer<BorrowedMessage>, from client: Int? = nil, to output: inout [UInt8]) {
         guard isPlain, let size = Self.textSize(messages) else {
-            for message in messages { append(message.kind, message.bytes, to: &output) }
+            for message in messages { append(message.kind, message.bytes, from: client, to: &output) }
             return
         }
         var position = output.count
@@ -126,17 +127,17 @@ struct MessagePresenter {
         return size
     }
 
-    mutating func append(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+    mutating func append(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, from client: Int? = nil, to output: inout [UInt8]) {
         if isPlain, kind == .text {
             Memory.require(output.count + bytes.count + 1)
             output.append(contentsOf: bytes)
             output.append(suffix[0])
         } else {
-            appendSlowly(kind, bytes, to: &output)
+            appendSlowly(kind, bytes, client, to: &output)
         }
     }
 
-    private mutating func appendSlowly(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+    private mutating func appendSlowly(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ client: Int?, to output: inout [UInt8]) {
         // But for escapes: no form of a binary message takes as much as five bytes for one, and an array that grows is there twice.
         Memory.require(output.count + bytes.count * (kind == .binary ? 5 : filters ? 3 : 1))
         if events != nil {
@@ -165,38 +166,38 @@ struct MessagePresenter {
     }
 
     /// A piece of a binary message goes to its file.
-    mutating func append(_ part: MessagePart, to output: inout [UInt8]) throws(FileError) {
-        guard let queue = saveQueue(begins: true) else { return }
+    mutating func append(_ part: MessagePart, from client: Int? = nil, to output: inout [UInt8]) throws(FileError) {
+        guard let queue = saveQueue(client, begins: true) else { return }
         switch part {
         case .began: break
-        case .bytes(_, let bytes): try queue.append(bytes) { report($0, &output) }
+        case .bytes(_, let bytes): try queue.append(bytes) { report($0, client, &output) }
         case .ended:
             queue.endMessage()
             // So that its event comes before those of what follows it.
-            if events != nil { try endBatch(into: &output) }
+            if events != nil { try endBatch(from: client, into: &output) }
         }
     }
 
     /// No more comes for now: what was gathered for files is written.
-    mutating func endBatch(into output: inout [UInt8]) throws(FileError) {
+    mutating func endBatch(from client: Int? = nil, into output: inout [UInt8]) throws(FileError) {
         if !formerStreams.isEmpty { formerStreams.removeAll { !$0.isBlocked } }
-        guard let queue = saveQueue(begins: false) else { return }
-        try queue.flush { report($0, &output) }
-        forgetQueue(queue)
+        guard let queue = saveQueue(client, begins: false) else { return }
+        try queue.flush { report($0, client, &output) }
+        forgetQueue(queue, client)
     }
 
     /// The connection ended within a message: no half of it stays.
-    mutating func abandonPart() {
-        guard let queue = saveQueue(begins: false) else { return }
+    mutating func abandonPart(from client: Int? = nil) {
+        guard let queue = saveQueue(client, begins: false) else { return }
         queue.abandon()
-        forgetQueue(queue)
+        forgetQueue(queue, client)
     }
 
     /// Gathers at least a read's small messages; a thousand clients may have one under way.
     private static let sharedCapacity = 64 << 10
 
-    /// Where the present client's messages are gathered; nil where they aren't saved, or none is under way.
-    private mutating func saveQueue(begins: Bool) -> SaveQueue? {
+    /// Where a client's messages are gathered; nil where they aren't saved, or none is under way.
+    private mutating func saveQueue(_ client: Int?, begins: Bool) -> SaveQueue? {
         switch saving {
         case .nothing: return nil
         case .one(_, let queue): return queue
@@ -210,14 +211,14 @@ struct MessagePresenter {
         }
     }
 
-    private mutating func forgetQueue(_ queue: SaveQueue) {
+    private mutating func forgetQueue(_ queue: SaveQueue, _ client: Int?) {
         guard queue.isIdle, case .each(let destination, var queues) = saving else { return }
         queues[client ?? 0] = nil
         saving = .each(destination, queues)
     }
 
     /// Says where a message went: in its event, or in a line.
-    private mutating func report(_ saved: FileSaver.Saved, _ output: inout [UInt8]) {
+    private mutating func report(_ saved: FileSaver.Saved, _ client: Int?, _ output: inout [UInt8]) {
         guard events != nil else {
             guard let stream = saving.stream, stream.isBlocked else { return diagnostics.notice("\(saved)") }
             return stream.whenWritten { [diagnostics] in diagnostics.notice("\(saved)") }
@@ -227,34 +228,27 @@ struct MessagePresenter {
 
     // MARK: Other events
 
-    mutating func opened(_ socket: WebSocket, at url: WebSocketURL, into output: inout [UInt8]) {
-        guard let response = socket.handshakeResult?.shownResponse else { return }
-        events?.open(
-            .init(.in, client: client), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: response.headers,
-            to: &output)
-    }
-
-    /// A client's connection to us is open.
+    /// - Parameter headers: of the peer's half of the handshake.
     mutating func opened(
-        _ request: ServerHandshake, url: WebSocketURL, subprotocol: String?, extensions: [WebSocketExtension], into output: inout [UInt8]
+        _ socket: WebSocket, at url: WebSocketURL, _ headers: HTTPHeaders, from client: Int? = nil, into output: inout [UInt8]
     ) {
         events?.open(
-            .init(.in, client: client), url: url, subprotocol: subprotocol, extensions: extensions, headers: request.request.headers,
+            .init(.in, client: client), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: headers,
             to: &output)
     }
 
-    mutating func ping(_ payload: RawSpan, into output: inout [UInt8]) {
+    mutating func ping(_ payload: RawSpan, from client: Int? = nil, into output: inout [UInt8]) {
         payload.withUnsafeBytes { events?.ping(.init(.in, client: client), $0, to: &output) }
         if options.showsPings, events == nil { diagnostics.notice("ping\(quoted(payload))") }
     }
 
-    mutating func pong(_ payload: RawSpan, roundTrip: UInt64?, into output: inout [UInt8]) {
+    mutating func pong(_ payload: RawSpan, roundTrip: UInt64?, from client: Int? = nil, into output: inout [UInt8]) {
         payload.withUnsafeBytes { events?.pong(.init(.in, client: client), $0, roundTrip: roundTrip, to: &output) }
         guard options.showsPings, events == nil else { return }
         diagnostics.notice("pong\(quoted(payload))" + (roundTrip.map { " after \(milliseconds($0))" } ?? ""))
     }
 
-    mutating func failed(_ error: WebSocketError, into output: inout [UInt8]) {
+    mutating func failed(_ error: WebSocketError, from client: Int? = nil, into output: inout [UInt8]) {
         var status: Int?
         if case .refused(let refusal) = error { status = refusal.response?.status }
         events?.error(
@@ -267,23 +261,11 @@ struct MessagePresenter {
         events?.error(.init(.out), stage, message, exit: exit, to: &output)
     }
 
-    mutating func closed(_ closure: Closure, into output: inout [UInt8]) { events?.close(closure, client: client, to: &output) }
+    mutating func closed(_ closure: Closure, from client: Int? = nil, into output: inout [UInt8]) {
+        events?.close(closure, client: client, to: &output)
+    }
 
     private func quoted(_ payload: RawSpan) -> String {
         payload.byteCount == 0 ? "" : payload.withUnsafeBytes { " \"\(onOneLine(String(decoding: $0, as: UTF8.self)))\"" }
-    }
-}
-
-/// Nanoseconds as milliseconds for people: `0.34 ms`.
-func milliseconds(_ nanoseconds: UInt64) -> String { "\((Double(nanoseconds) / 10_000).rounded() / 100) ms" }
-
-/// Text of the peer's for the middle of a line: what would begin a new one is written as an escape, so that it can't look like a line of ours.
-func onOneLine(_ text: String) -> String {
-    text.unicodeScalars.reduce(into: "") { result, scalar in
-        switch scalar {
-        case "\n": result += "\\x0a"
-        case "\r": result += "\\x0d"
-        default: result.unicodeScalars.append(scalar)
-        }
     }
 }

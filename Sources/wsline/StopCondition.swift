@@ -1,12 +1,12 @@
 import WebSocketProtocol
 
 /// Counts the messages received, up to the one that `--count` or `--until` waits for.
-struct Goal {
+struct StopCondition {
     /// What a message means for the run.
     enum Outcome: Equatable {
         case goesOn
         /// It is the one that was awaited.
-        case reached
+        case met
         /// Whether it is can't be decided: why, for people.
         case undecided(String)
     }
@@ -14,30 +14,30 @@ struct Goal {
     private let stop: StopOptions
     private(set) var received = 0
     /// Whether the run has met the message that ends it: no other is looked at.
-    private(set) var isReached = false
+    private(set) var isMet = false
 
     init(_ stop: StopOptions) { self.stop = stop }
 
     /// Whether something is awaited that has not come.
-    private var isOpen: Bool { stop.hasGoal && !isReached }
+    private var isOpen: Bool { stop.hasCondition && !isMet }
 
-    /// What to say where the connection ends before it.
-    var missed: String? { isOpen ? "the connection was closed before what was awaited came" : nil }
+    /// What to say if the connection ends before it.
+    var unmet: String? { isOpen ? "the connection was closed before what was awaited came" : nil }
 
-    /// Takes note of a message.
-    mutating func takes(_ kind: MessageKind, _ payload: RawSpan) -> Outcome {
+    /// Counts a message, and looks at it if it may be the one.
+    mutating func update(_ kind: MessageKind, _ payload: RawSpan) -> Outcome {
         received &+= 1
         guard isOpen else { return .goesOn }
         let outcome = outcome(kind, payload)
-        isReached = outcome != .goesOn
+        isMet = outcome != .goesOn
         return outcome
     }
 
     private func outcome(_ kind: MessageKind, _ payload: RawSpan) -> Outcome {
-        if let count = stop.count, received >= count { return .reached }
+        if let count = stop.count, received >= count { return .met }
         guard let until = stop.until, kind == .text else { return .goesOn }
         return switch until.search(payload) {
-        case .found: .reached
+        case .found: .met
         case .notFound: .goesOn
         case .limit:
             .undecided(
@@ -46,6 +46,6 @@ struct Goal {
         }
     }
 
-    /// Takes note of messages that nobody waits for.
-    mutating func takes(_ count: Int) { received &+= count }
+    /// Counts messages that nobody waits for.
+    mutating func update(_ count: Int) { received &+= count }
 }

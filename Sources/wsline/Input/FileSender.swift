@@ -9,7 +9,7 @@ import CPosix
 @EventLoop
 final class FileSender {
     /// All of it has been handed to the connection, or it can't be; not called once cancelled. Never called from within `init`.
-    var onEnd: ((Result<String, SlashFailure>) -> Void)?
+    var onEnd: ((Result<String, CommandFailure>) -> Void)?
 
     private enum Phase {
         case checking(UTF8Validator)
@@ -19,7 +19,7 @@ final class FileSender {
 
     private let path: String
     private let kind: MessageKind
-    private let socket: WebSocket
+    private let peer: any Peer
     private let descriptor: Int32
     private let size: Int
     private var position = 0
@@ -34,15 +34,15 @@ final class FileSender {
     private static let mostReads = 16
 
     /// - Throws: what is wrong with the file.
-    init(_ path: String, as kind: MessageKind, on socket: WebSocket) throws(SlashFailure) {
-        (self.path, self.kind, self.socket) = (path, kind, socket)
+    init(_ path: String, as kind: MessageKind, to peer: any Peer) throws(CommandFailure) {
+        (self.path, self.kind, self.peer) = (path, kind, peer)
         // Without O_NONBLOCK, opening a FIFO that nobody writes to would wait.
         descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw SlashFailure(FileError(.open, path).description) }
+        guard descriptor >= 0 else { throw CommandFailure(FileError(.open, path).description) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
-            throw SlashFailure("can't send \(path.quoted): it is not a file")
+            throw CommandFailure("can't send \(path.quoted): it is not a file")
         }
         size = Int(status.st_size)
         phase = kind == .text ? .checking(UTF8Validator()) : .sending
@@ -75,14 +75,14 @@ final class FileSender {
     private func turn() {
         isWorking = true
         defer { isWorking = false }
-        do throws(SlashFailure) {
+        do throws(CommandFailure) {
             for _ in 0..<Self.mostReads {
                 switch phase {
                 case .over: return
                 case .checking(let validator): try check(validator)
                 case .sending:
                     // The connection's drain resumes.
-                    if socket.isCongested { return }
+                    if peer.isCongested { return }
                     try sendNext()
                 }
             }
@@ -93,7 +93,7 @@ final class FileSender {
         resume()
     }
 
-    private func check(_ validator: UTF8Validator) throws(SlashFailure) {
+    private func check(_ validator: UTF8Validator) throws(CommandFailure) {
         var validator = validator
         let bytes = try read(Self.fragmentSize)
         let wrong = bytes.withUnsafeBytes { validator.consume($0) }
@@ -102,18 +102,18 @@ final class FileSender {
         phase = .checking(validator)
         guard bytes.count < Self.fragmentSize else { return }
         guard validator.isComplete else {
-            throw SlashFailure(
+            throw CommandFailure(
                 "\(shownPath) ends at byte \(position) within a UTF-8 character, so it can't be sent as text: nothing was sent")
         }
         position = 0
         phase = .sending
     }
 
-    private func notUTF8(at offset: Int) -> SlashFailure {
-        SlashFailure("\(shownPath) isn't UTF-8 at byte \(offset + 1), so it can't be sent as text: nothing was sent")
+    private func notUTF8(at offset: Int) -> CommandFailure {
+        CommandFailure("\(shownPath) isn't UTF-8 at byte \(offset + 1), so it can't be sent as text: nothing was sent")
     }
 
-    private func sendNext() throws(SlashFailure) {
+    private func sendNext() throws(CommandFailure) {
         let isWhole = size <= Self.largestFrame
         let wanted = isWhole ? size : min(Self.fragmentSize, size - position)
         let bytes = try read(wanted)
@@ -122,19 +122,19 @@ final class FileSender {
         do {
             try bytes.withUnsafeBytes { buffer in
                 if isWhole {
-                    try socket.send(kind, buffer)
+                    try peer.send(kind, buffer)
                 } else {
-                    try socket.perform { connection in try connection.sendFragment(kind, buffer, isFinal: isFinal) }
+                    try peer.sendFragment(kind, buffer, isFinal: isFinal)
                 }
             }
         } catch {
-            throw SlashFailure("sending \(shownPath) stopped after \(progress): \(error)")
+            throw CommandFailure("sending \(shownPath) stopped after \(progress): \(error)")
         }
         position += bytes.count
         if isFinal { end(.success("sent \(counted(UInt64(position), "byte")) of \(shownPath)")) }
     }
 
-    private func end(_ result: Result<String, SlashFailure>) {
+    private func end(_ result: Result<String, CommandFailure>) {
         guard !isOver else { return }
         phase = .over
         onEnd?(result)
@@ -145,7 +145,7 @@ final class FileSender {
     }
 
     /// Up to `count` bytes from `position` on: fewer at the file's end.
-    private func read(_ count: Int) throws(SlashFailure) -> [UInt8] {
+    private func read(_ count: Int) throws(CommandFailure) -> [UInt8] {
         var failure: Int32?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             while filled < count, let base = buffer.baseAddress {
@@ -161,10 +161,10 @@ final class FileSender {
     }
 
     /// Half a message can't be taken back: the connection has to go with it.
-    private func unreadable(_ code: Int32) -> SlashFailure {
+    private func unreadable(_ code: Int32) -> CommandFailure {
         var isBegun = false
         if case .sending = phase { isBegun = position > 0 }
-        if isBegun { try? socket.close(.internalError, reason: "the rest of a message is lost") }
-        return SlashFailure("can't read \(shownPath): \(errorText(code))" + (isBegun ? "; the connection is closed" : ""))
+        if isBegun { try? peer.close(.internalError, reason: "the rest of a message is lost") }
+        return CommandFailure("can't read \(shownPath): \(errorText(code))" + (isBegun ? "; the connection is closed" : ""))
     }
 }

@@ -1,96 +1,67 @@
 import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
-import CPosix
 
-/// Who shows what a client's connection brings, and sends what it should: a terminal, or pipes.
+/// A run as a client: makes the connection, and again where that is asked for, and knows when it has listened long enough.
 @EventLoop
-protocol SessionFrontend: AnyObject {
-    func opened(_ socket: WebSocket)
-    func received(_ messages: UnsafeBufferPointer<BorrowedMessage>)
-    func received(_ part: MessagePart)
-    func receivedPing(_ payload: RawSpan)
-    func receivedPong(_ payload: RawSpan, roundTrip: UInt64?)
-    /// What one read brought is all there: time to write it out.
-    func batchEnded()
-    /// There is room again for what waits to be sent.
-    func drained()
-    func failed(_ error: WebSocketError)
-    /// The connection is over, and with it the run, except for a reconnect.
-    func closed(_ closure: Closure)
-    /// What the run waited for, and didn't get, in words; nil where all is well.
-    var missed: String? { get }
-    /// Calls `done` once all that was received has been written out.
-    func finishOutput(_ done: @escaping () -> Void)
-}
-
-/// One run as a client: makes the connection, and again where that is asked for, ends it, and knows the exit status.
-@EventLoop
-final class ClientSession {
-    private(set) var configuration: Configuration
-    let diagnostics: Diagnostics
-    private(set) var socket: WebSocket?
-    private unowned let frontend: any SessionFrontend
+final class ClientRole: Role {
+    private unowned let run: Run
+    /// What redirects have left of the options.
+    private var options: ConnectionOptions
+    private let stop: StopOptions
+    private let diagnostics: Diagnostics
+    private var socket: WebSocket?
     /// Where redirects have led, at last.
-    private(set) var url: WebSocketURL
+    private var url: WebSocketURL
     private var redirects = 0
     private var redirect: WebSocketURL.Redirect?
-    private let exit: (ExitStatus) -> Void
     private var tls: TLSContext?
     private var proxyTLS: TLSContext?
     private var log: VerboseLog?
-    /// The status that something other than the connection's end has decided.
-    private var verdict: ExitStatus?
     private var lastError: WebSocketError?
     private var lastClosure: Closure?
-    private var isOver = false
     private var hasClosed = false
     private var backoff = Backoff()
     private var openedAt: Instant?
     private var losses = LossCount()
+    private var clock: StopClock
+    private lazy var stopTimer = Timer { [unowned self] in stopInTime() }
+    private var hasWaitedEnough = false
 
-    /// - Parameter exit: called once, when all is done.
-    init(
-        _ configuration: Configuration, url: WebSocketURL, frontend: any SessionFrontend, diagnostics: Diagnostics,
-        exit: @escaping (ExitStatus) -> Void
-    ) {
-        self.configuration = configuration
+    init(_ url: WebSocketURL, _ run: Run) {
+        self.run = run
         self.url = url
-        self.frontend = frontend
-        self.diagnostics = diagnostics
-        self.exit = exit
+        let configuration = run.configuration
+        options = configuration.connection
+        stop = configuration.stop
+        diagnostics = run.diagnostics
+        clock = StopClock(
+            stop, echoes: configuration.echo, executes: !configuration.input.execute.isEmpty, closeTimeout: options.limits.closeTimeout)
         if configuration.output.verbosity > 0 { log = VerboseLog(diagnostics) }
     }
 
-    /// Makes the connection.
-    func start() {
-        if let timeout = configuration.stop.timeout {
-            Timer(after: timeout) { [self] in timedOut(timeout) }
-        }
-        connect()
+    func start() { connect() }
+
+    var peer: (any Peer)? { socket }
+    var isConnecting: Bool { socket.map { $0.readyState == .connecting } ?? true }
+    var patience: Double? { nil }
+
+    func streamBinary(_ isStreamed: Bool) { socket?.stream(.binary, isStreamed) }
+
+    func pauseReading(because reason: PauseReasons) {
+        if reason != .echo { clock.paused() }
+        socket?.pauseReading(because: reason)
     }
 
-    private func timedOut(_ timeout: Double) {
-        if verdict == nil { diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))") }
-        if isOver {
-            verdict = verdict ?? .timeout
-            return exitNow()
-        }
-        finish(.timeout, within: 1)
+    func resumeReading(because reason: PauseReasons) {
+        socket?.resumeReading(because: reason)
+        guard reason != .echo, !run.isBlocked else { return }
+        clock.resumed(at: monotonicNow())
+        stopInTime()
     }
 
-    // MARK: Ending
-
-    /// Ends the run: closes what is open, writes out what was received, and exits with `status`, or with what the connection's end says where
-    /// that is nil. The first failure decided stands.
-    func finish(_ status: ExitStatus?, code: CloseCode? = .normal, reason: String = "", within limit: Double? = nil) {
-        if verdict == nil || verdict == .success && status != nil { verdict = status }
-        if let limit {
-            Timer(after: limit) { [self] in exitNow() }
-        }
-        guard !isOver else { return }
-        isOver = true
-        guard let socket, !hasClosed else { return conclude() }
+    func end(_ code: CloseCode?, reason: String) {
+        guard let socket, !hasClosed else { return run.conclude() }
         do {
             try socket.close(code, reason: reason)
         } catch {
@@ -98,22 +69,22 @@ final class ClientSession {
         }
     }
 
-    /// Does what this machine's files may refuse: that is told to `voice`, and ends the run. Returns whether all went well.
-    func saves(telling voice: Diagnostics, _ body: () throws(FileError) -> Void) -> Bool {
-        do throws(FileError) {
-            try body()
-            return true
-        } catch {
-            voice.error(error.description)
-            finish(error.exitStatus)
-            return false
-        }
+    var status: [(String, String)] {
+        let statistics = socket?.statistics ?? Statistics()
+        let extensions = socket?.extensions.map(\.description) ?? []
+        return [
+            ("state", "\(socket?.readyState ?? .closed)"),
+            ("URL", "\(url)"),
+            ("subprotocol", socket?.subprotocol ?? "none"),
+            ("extensions", extensions.isEmpty ? "none" : extensions.joined(separator: ", ")),
+            ("uptime", uptime.map(seconds) ?? "none: not connected"),
+        ] + statistics.rows(buffered: socket?.bufferedAmount ?? 0)
     }
 
-    /// Ends the process's run with no more waiting.
-    func exitNow() { exit(verdict ?? .failure) }
-
-    var isEnding: Bool { isOver }
+    private var uptime: Double? {
+        guard !hasClosed, let openedAt else { return nil }
+        return Double(monotonicNow() &- openedAt) / 1e9
+    }
 
     // MARK: Connecting
 
@@ -129,17 +100,14 @@ final class ClientSession {
             socket.connect()
         } catch let error as TransportError {
             failed(.transport(error))
-            verdict = verdict ?? ExitStatus(error)
-            conclude()
+            run.conclude()
         } catch {
             diagnostics.error("\(error)")
-            verdict = verdict ?? .usage
-            conclude()
+            run.finish(.usage)
         }
     }
 
     private func makeSocket() throws -> WebSocket {
-        let options = configuration.connection
         var handshakeOptions = options.handshake
         if let deflate = options.deflate { handshakeOptions.extensionOffers = [deflate.parameters.headerExtension] }
         var key = [UInt8](repeating: 0, count: 16)
@@ -168,7 +136,7 @@ final class ClientSession {
     }
 
     private func proxy(_ host: String, _ port: UInt16) throws -> Proxy? {
-        switch configuration.connection.proxy {
+        switch options.proxy {
         case .none: nil
         case .given(let proxy): proxy
         case .environment: try Proxy.fromEnvironment(secure: url.isSecure, host: host, port: port, environmentVariable)
@@ -181,15 +149,16 @@ final class ClientSession {
             socket.onConnected = { log.connected() }
         }
         socket.onOpen = { [unowned self] in opened() }
-        socket.onMessages = { [unowned frontend] in frontend.received($0) }
-        socket.onPart = { [unowned frontend] in frontend.received($0) }
-        socket.onPing = { [unowned frontend] in frontend.receivedPing($0) }
-        socket.onPong = { [unowned frontend] in frontend.receivedPong($0, roundTrip: $1) }
+        socket.onMessages = { [unowned run] in run.received($0) }
+        socket.onPart = { [unowned run] in run.received($0) }
+        socket.onPing = { [unowned run] in run.receivedPing($0) }
+        socket.onPong = { [unowned run] in run.receivedPong($0, roundTrip: $1) }
         socket.onBatchEnd = { [unowned self, unowned socket] in
-            losses.heard(socket.statistics)
-            frontend.batchEnded()
+            losses.update(socket.statistics)
+            noteArrivals()
+            run.batchEnded()
         }
-        socket.onDrain = { [unowned frontend] in frontend.drained() }
+        socket.onDrain = { [unowned run] in run.drained() }
         socket.onError = { [unowned self] in failed($0) }
         socket.onClose = { [unowned self] in closed($0) }
     }
@@ -199,15 +168,26 @@ final class ClientSession {
         openedAt = monotonicNow()
         redirects = 0
         log?.opened(socket)
-        // What is sent from here on is not yet heard of, though the handshake's batch is still to end.
-        losses.heard(socket.statistics)
-        frontend.opened(socket)
+        // What is sent from here on is not yet answered, though the handshake's batch is still to end.
+        losses.update(socket.statistics)
+        socket.stream(.binary, run.presenter.streamsBinary)
+        if let response = socket.handshakeResult?.shownResponse {
+            run.present { $0.opened(socket, at: url, response.headers, into: &$1) }
+        }
+        tellPerson("Connected (press CTRL+C to quit)")
+        run.attached(socket)
+    }
+
+    /// A line for who sits at a terminal.
+    private func tellPerson(_ text: String) {
+        let output = run.configuration.output
+        if run.console.style != nil, !output.quiet, !output.isJSON { run.console.voice.notice(text) }
     }
 
     private func failed(_ error: WebSocketError) {
         lastError = error
         // What goes wrong while we leave is nobody's concern any more, except for a breach.
-        if isOver, verdict != nil { return }
+        if run.isEnding, run.verdict != nil { return }
         if case .refused(let refusal) = error, let response = refusal.response {
             log?.refused(refusal, socket)
             do {
@@ -220,7 +200,7 @@ final class ClientSession {
         } else {
             report(error)
         }
-        frontend.failed(error)
+        run.present { $0.failed(error, into: &$1) }
     }
 
     // MARK: Redirects
@@ -231,7 +211,7 @@ final class ClientSession {
 
     /// Where a response leads, as far as `-L` follows; nil where that isn't asked for, or it leads nowhere.
     private func redirect(_ response: HTTPResponseHead) throws -> WebSocketURL.Redirect? {
-        let most = configuration.connection.redirects
+        let most = options.redirects
         guard most > 0, [301, 302, 303, 307, 308].contains(response.status), let location = response.headers["Location"] else { return nil }
         let redirect = try url.resolve(location: location)
         guard redirects < most else {
@@ -248,7 +228,7 @@ final class ClientSession {
         self.redirect = nil
         redirects += 1
         if redirect.changesOrigin {
-            let withheld = configuration.connection.leaveOrigin()
+            let withheld = options.leaveOrigin()
             if !withheld.isEmpty { diagnostics.notice("not sent there, as it is another server: \(withheld.joined(separator: ", "))") }
         }
         url = redirect.url
@@ -261,27 +241,38 @@ final class ClientSession {
 
     private func closed(_ closure: Closure) {
         hasClosed = true
-        if let redirect, !isOver { return follow(redirect) }
+        if let redirect, !run.isEnding { return follow(redirect) }
         lastClosure = closure
-        if let socket, openedAt != nil {
+        let wasOpen = openedAt != nil
+        if let socket, wasOpen {
             log?.closed(closure, socket.statistics)
             if let losses = losses.description(socket, closure) { diagnostics.notice("wsline: \(losses)") }
         }
-        frontend.closed(closure)
-        if !isOver, configuration.connection.reconnect != nil, mayReconnect(closure) { return reconnectLater() }
-        conclude()
+        clock.disconnected()
+        run.closed(closure)
+        run.detached()
+        tell(closure, wasOpen)
+        if !run.isEnding, options.reconnect != nil, mayReconnect(closure) { return reconnectLater() }
+        run.conclude()
     }
 
-    private func conclude() {
-        isOver = true
-        if verdict == nil { verdict = statusOfConnection() }
-        frontend.finishOutput { [self] in exitNow() }
+    private func tell(_ closure: Closure, _ wasOpen: Bool) {
+        if run.console.style != nil {
+            guard wasOpen else { return }
+            return tellPerson(
+                #"Disconnected (code: \#(closure.code.rawValue), reason: "\#(onOneLine(closure.reason))"): \#(closure.code.name)"#)
+        }
+        let status = ExitStatus(closure)
+        if closure.failure == nil, closure.code != .abnormal, status == .closedWithError {
+            diagnostics.error("the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(closure.reason)"))
+        }
+        if status == .success { noticeSilence() }
     }
 
     /// What the connection's end says, where nothing else has decided.
-    private func statusOfConnection() -> ExitStatus {
+    func conclusion() -> ExitStatus {
         var status = lastError.map { ExitStatus($0) } ?? lastClosure.map { ExitStatus($0) } ?? .failure
-        if let expected = configuration.stop.expectedClose, openedAt != nil, let closure = lastClosure {
+        if let expected = stop.expectedClose, openedAt != nil, let closure = lastClosure {
             if closure.code == expected {
                 status = .success
             } else {
@@ -289,8 +280,8 @@ final class ClientSession {
                 if status == .success { status = .timeout }
             }
         }
-        guard status == .success, let missed = frontend.missed else { return status }
-        diagnostics.error(missed)
+        guard status == .success, let unmet = run.unmetCondition else { return status }
+        diagnostics.error(unmet)
         return .timeout
     }
 
@@ -299,7 +290,7 @@ final class ClientSession {
     /// A connection that was lost, could not be made, or that the server ended for a reason that may pass, is made again; one that it refuses
     /// for good, or that ended as it should, is not.
     private func mayReconnect(_ closure: Closure) -> Bool {
-        if let expected = configuration.stop.expectedClose, closure.code == expected, openedAt != nil { return false }
+        if let expected = stop.expectedClose, closure.code == expected, openedAt != nil { return false }
         if let lastError { return lastError.mayPass }
         return [.goingAway, .internalError, .serviceRestart, .tryAgainLater, .badGateway].contains(closure.code)
     }
@@ -307,25 +298,59 @@ final class ClientSession {
     private func reconnectLater() {
         // One that ended at once has not been a success: a server that only ever hangs up must not be asked four times a second.
         if let openedAt, monotonicNow() &- openedAt > Self.steadyTime { backoff = Backoff() }
-        guard backoff.attempt < configuration.connection.reconnect?.attempts ?? .max else {
+        guard backoff.attempt < options.reconnect?.attempts ?? .max else {
             diagnostics.error("gave up after \(counted(backoff.attempt, "attempt")) to reconnect")
-            return conclude()
+            return run.conclude()
         }
         let delay = backoff.next()
         diagnostics.notice("reconnecting in \(seconds(delay)) (attempt \(backoff.attempt))")
         Timer(after: delay) { [self] in
-            if !isOver { connect() }
+            if !run.isEnding { connect() }
         }
     }
 
     /// How long a connection stands before the count of attempts begins anew; nanoseconds.
     private static let steadyTime: Instant = 1_000_000_000
-}
 
-/// Seconds for people: `2 s`, `0.25 s`.
-func seconds(_ value: Double) -> String {
-    let hundredths = (value * 100).rounded() / 100
-    return hundredths == hundredths.rounded() && abs(hundredths) < 1e15 ? "\(Int(hundredths)) s" : "\(hundredths) s"
-}
+    // MARK: When to stop
 
-func environmentVariable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+    func inputEnded() {
+        clock.inputEnded(at: monotonicNow())
+        noteArrivals()
+        socket?.whenSent { [unowned self] in
+            clock.inputLeft(at: monotonicNow())
+            stopInTime()
+        }
+        stopInTime()
+    }
+
+    /// Once the input has ended, what arrives moves the time to stop.
+    private func noteArrivals() {
+        guard clock.isRunning, let socket else { return }
+        clock.received(run.messagesReceived, incomplete: socket.incompleteMessage, at: monotonicNow())
+        stopInTime()
+    }
+
+    /// Stops the run if it is time, else looks again when it is. A deadline that moves away costs no call of the timer.
+    private func stopInTime() {
+        guard let deadline = clock.deadline else { return }
+        if deadline <= monotonicNow() { return waitedEnough() }
+        guard !stopTimer.isArmed || deadline < stopTimer.deadline else { return }
+        stopTimer.arm(at: deadline)
+    }
+
+    private func waitedEnough() {
+        guard !run.isEnding else { return }
+        hasWaitedEnough = true
+        guard stop.hasCondition else { return run.finish(nil) }
+        diagnostics.error("what was awaited did not come")
+        run.finish(.timeout)
+    }
+
+    /// Who pipes a question in and sees no answer may have left before it came.
+    private func noticeSilence() {
+        guard clock.isDefault, hasWaitedEnough, run.messagesReceived == 0 else { return }
+        diagnostics.notice(
+            "wsline: nothing came back within a second of the end of the input: -1 waits for the first message, -w SECS that long")
+    }
+}

@@ -20,7 +20,7 @@ struct LossCount {
     private var messagesSentWhenHeard: UInt64 = 0
 
     /// Something may have come from the server.
-    mutating func heard(_ statistics: Statistics) {
+    mutating func update(_ statistics: Statistics) {
         guard statistics.wireBytesReceived != wireBytesReceived else { return }
         wireBytesReceived = statistics.wireBytesReceived
         messagesSentWhenHeard = statistics.messagesSent
@@ -36,9 +36,6 @@ struct LossCount {
         return parts.isEmpty ? nil : "may be lost: " + parts.joined(separator: ", ")
     }
 }
-
-/// A number and what it counts: `1 message`, `2 messages`.
-func counted(_ number: some BinaryInteger, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
 extension WebSocketError {
     /// Whether the same attempt may well succeed later.

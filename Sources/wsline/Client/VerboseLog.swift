@@ -20,9 +20,9 @@ final class VerboseLog {
         case .trying(let address): diagnostics.detail("trying \(address)")
         case .failed(let address, let error): diagnostics.detail("\(address): \(error.message)")
         case .connected(let address, let local): diagnostics.detail("connected to \(address)" + (local.map { " from \($0)" } ?? ""))
-        case .securedProxy(let info): describe(info, with: "the proxy")
+        case .securedProxy(let info): show(info, with: "the proxy")
         case .tunnelled(let proxy): diagnostics.detail("\(proxy) has connected to the server")
-        case .secured(let info): describe(info, with: "the server")
+        case .secured(let info): show(info, with: "the server")
         }
     }
 
@@ -62,14 +62,14 @@ final class VerboseLog {
         diagnostics.detail(
             closure.code == .abnormal
                 ? "ended with no Close from the server, not clean"
-                : "closed by \(who): \(wsline.describe(closure.code))\(reason), \(closure.wasClean ? "clean" : "not clean")")
+                : "closed by \(who): \(describe(closure.code))\(reason), \(closure.wasClean ? "clean" : "not clean")")
         let (messages, sent) = (statistics.messagesReceived, statistics.messagesSent)
         diagnostics.detail(
             "received \(counted(messages, "message")) of \(counted(statistics.bytesReceived, "byte")) (\(statistics.wireBytesReceived) on the wire), "
                 + "sent \(counted(sent, "message")) of \(counted(statistics.bytesSent, "byte")) (\(statistics.wireBytesSent))")
     }
 
-    private func describe(_ info: TLSInfo, with peer: String) {
+    private func show(_ info: TLSInfo, with peer: String) {
         let alpn = info.applicationProtocol.map { ", ALPN \($0)" } ?? ""
         diagnostics.detail("\(info.version) with \(peer), \(info.cipher)\(alpn)")
         guard let certificate = info.certificate else { return }

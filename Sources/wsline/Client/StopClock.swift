@@ -33,7 +33,7 @@ struct StopClock {
         let idle = stop.idle.map(nanoseconds)
         switch stop.wait {
         case .seconds(let seconds): rule = .bounds(wait: nanoseconds(seconds), idle: idle)
-        case nil where idle == nil && !stop.hasGoal && !echoes:
+        case nil where idle == nil && !stop.hasCondition && !echoes:
             rule = executes ? .bounds(wait: 2 * Self.second, idle: nil) : .silence
         case nil, .untilClosed: rule = .bounds(wait: nil, idle: idle)
         }

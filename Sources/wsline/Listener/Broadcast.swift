@@ -6,7 +6,7 @@ import WebSocketTransport
 /// The slowest of them sets the pace, since nothing is to be lost and nothing to pile up; but one that takes (almost) nothing for a while is
 /// dropped, so that it can't hold the others up for ever.
 @EventLoop
-final class Broadcast: MessageSink {
+final class Broadcast: Peer {
     /// There is room for messages again, or may be.
     var onRoom: (() -> Void)?
     /// A client took too little for too long.
@@ -49,22 +49,34 @@ final class Broadcast: MessageSink {
 
     // MARK: Sending
 
-    var takesMessages: Bool {
-        var isAnyOpen = false
-        for member in members.values where member.client.socket.readyState == .open {
-            if member.client.socket.isCongested { return false }
-            isAnyOpen = true
-        }
-        return isAnyOpen
-    }
+    private var openClients: [ServedClient] { clients.filter { $0.socket.readyState == .open } }
+
+    var readyState: ReadyState { openClients.isEmpty ? .closed : .open }
+    var isCongested: Bool { openClients.contains { $0.socket.isCongested } }
 
     func send(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer) throws(UsageError) {
-        for member in members.values where member.client.socket.readyState == .open { try member.client.socket.send(kind, bytes) }
+        for client in openClients { try client.socket.send(kind, bytes) }
         if batched.isEmpty { clients.forEach(watch) }
     }
 
+    func ping(_ payload: [UInt8]?) throws(UsageError) -> [SentPing] {
+        var sent: [SentPing] = []
+        for client in openClients {
+            for ping in try client.socket.ping(payload) { sent.append(SentPing(client: client.number, payload: ping.payload)) }
+        }
+        return sent
+    }
+
+    func pong(_ payload: [UInt8]) throws(UsageError) {
+        for client in openClients { try client.socket.pong(payload) }
+    }
+
+    func close(_ code: CloseCode?, reason: String) throws(UsageError) {
+        for client in openClients { try client.socket.close(code, reason: reason) }
+    }
+
     func sendFragment(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, isFinal: Bool) throws(UsageError) {
-        let receivers = fragmentReceivers ?? clients.filter { $0.socket.readyState == .open }
+        let receivers = fragmentReceivers ?? openClients
         fragmentReceivers = isFinal ? nil : receivers
         for client in receivers where client.socket.readyState == .open {
             try client.socket.sendFragment(kind, bytes, isFinal: isFinal)

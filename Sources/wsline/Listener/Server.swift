@@ -49,6 +49,7 @@ final class ListenServer {
     private var listener: Listener?
     private var clients: [Int: ServedClient] = [:]
     private var lastNumber = 0
+    private var formerStatistics = Statistics()
     private var isEnding = false
     private var isOutOfDescriptors = false
     private var whenEmpty: (() -> Void)?
@@ -77,6 +78,9 @@ final class ListenServer {
         self.listener = listener
         return listener.addresses
     }
+
+    /// Of all clients, those included that have left.
+    var statistics: Statistics { clients.values.reduce(into: formerStatistics) { $0.add($1.socket.statistics) } }
 
     /// Stops listening and closes every connection; calls `done` once all are over.
     func end(_ code: CloseCode, _ done: @escaping () -> Void) {
@@ -162,6 +166,7 @@ final class ListenServer {
         guard client.number > 0 else { return diagnostics.detail("\(client.address) left") }
         diagnostics.notice(
             "client \(client.number) disconnected (code: \(closure.code.rawValue), reason: \(closure.reason.quoted))")
+        formerStatistics.add(client.socket.statistics)
         owner.closed(client, closure)
         clients[client.number] = nil
         if clients.isEmpty { whenEmpty.take()?() }

@@ -1,0 +1,131 @@
+import WebSocketProtocol
+import WebSocketTransport
+
+/// Carries out the lines of somebody who may use slash commands, at a terminal or in a pipe, on whoever is connected.
+@EventLoop
+final class Interpreter {
+    unowned let run: Run
+    private var file: FileSender?
+    /// Pings of ours whose pongs are awaited.
+    private var awaited: [SentPing] = []
+    private(set) var lastRoundTrip: UInt64?
+
+    init(_ run: Run) { self.run = run }
+
+    /// Sends a line, or carries out the command that it is.
+    ///
+    /// - Returns: whether the next line may follow at once; if not, ``Console/resumeInput()`` says when.
+    /// - Throws: what was wrong; nothing was sent then.
+    @discardableResult
+    func run(_ line: String) throws(CommandFailure) -> Bool {
+        switch TypedLine(line) {
+        case .message(let text):
+            do {
+                let (kind, bytes) = try run.configuration.input.encoding.message(text)
+                try send(kind, bytes)
+            } catch let failure as CommandFailure {
+                throw failure
+            } catch {
+                throw CommandFailure("\(error)")
+            }
+        case .command(let command): try command.run(in: self)
+        case .wrong(let failure): throw failure
+        }
+        return !isBusy
+    }
+
+    /// Whether a command isn't done yet, and the next line has to wait.
+    var isBusy: Bool { file != nil }
+
+    // MARK: Events
+
+    /// There is somebody to send to, the first or another.
+    func attached() {
+        lastRoundTrip = nil
+        awaited = []
+    }
+
+    func receivedPong(_ payload: RawSpan, roundTrip: UInt64?, from client: Int?) {
+        guard let roundTrip else { return }
+        lastRoundTrip = roundTrip
+        guard let index = awaited.firstIndex(of: SentPing(client: client, payload: payload.withUnsafeBytes { Array($0) })) else { return }
+        // A pong answers the latest ping it knows of: earlier ones need none any more (RFC 6455, section 5.5.3).
+        for earlier in awaited.indices[...index].reversed() where awaited[earlier].client == client { awaited.remove(at: earlier) }
+        let who = client.map { "client \($0): " } ?? ""
+        if !run.configuration.output.showsPings { reply("\(who)pong after \(milliseconds(roundTrip))") }
+    }
+
+    func drained() { file?.resume() }
+
+    /// Nobody is left to send to, and what was being sent is cut.
+    ///
+    /// - Returns: what was not sent whole, in words.
+    func detached() -> String? {
+        guard let file else { return nil }
+        let cut = "the connection closed before \(file.shownPath) was sent whole: \(file.progress)"
+        file.cancel()
+        fileEnded()
+        return cut
+    }
+
+    // MARK: What commands do
+
+    /// Answers a command: whole lines with no newline after the last.
+    func reply(_ text: String) { run.console.voice.notice(text) }
+
+    func withPeer<Value>(_ body: (any Peer) throws(UsageError) -> Value) throws(CommandFailure) -> Value {
+        guard let peer = run.peer else {
+            throw CommandFailure(
+                run.configuration.isListener ? "no client is connected: nothing was sent" : "\(UsageError.notOpen(.closed))")
+        }
+        do throws(UsageError) {
+            return try body(peer)
+        } catch {
+            throw CommandFailure("\(error)")
+        }
+    }
+
+    func send(_ kind: MessageKind, _ bytes: [UInt8]) throws(CommandFailure) {
+        try requireNoFile()
+        try withPeer { (peer) throws(UsageError) in try peer.send(kind, bytes) }
+    }
+
+    func ping(_ payload: [UInt8]?) throws(CommandFailure) {
+        awaited += try withPeer { (peer) throws(UsageError) in try peer.ping(payload) }
+        // Somebody who never answers must not make this grow.
+        awaited.removeFirst(max(0, awaited.count - Self.mostAwaited))
+    }
+
+    private static let mostAwaited = 1024
+
+    func send(file path: String, as kind: MessageKind) throws(CommandFailure) {
+        try requireNoFile()
+        let peer = try withPeer { (peer) throws(UsageError) in
+            guard peer.isOpen else { throw .notOpen(peer.readyState) }
+            return peer
+        }
+        let file = try FileSender(expandingTilde(path), as: kind, to: peer)
+        file.onEnd = { [unowned self] in fileEnded($0) }
+        self.file = file
+        file.resume()
+    }
+
+    private func requireNoFile() throws(CommandFailure) {
+        guard let file else { return }
+        throw CommandFailure(
+            "\(file.shownPath) is still being sent (\(file.progress)), and nothing can go between its fragments: try again then")
+    }
+
+    private func fileEnded(_ result: Result<String, CommandFailure>) {
+        switch result {
+        case .success(let text): reply(text)
+        case .failure(let failure): run.console.commandFailed("\(failure)")
+        }
+        fileEnded()
+    }
+
+    private func fileEnded() {
+        file = nil
+        run.console.resumeInput()
+    }
+}

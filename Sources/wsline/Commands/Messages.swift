@@ -1,0 +1,102 @@
+import WebSocketProtocol
+import WebSocketTransport
+
+extension Commands {
+    struct SendText: Command {
+        static let name = "text"
+        static let arguments = "TEXT"
+        static let summary = "send TEXT as a text message"
+
+        let text: String
+
+        init(_ argument: Substring) { text = String(argument) }
+
+        @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) { try interpreter.send(.text, Array(text.utf8)) }
+    }
+
+    struct SendHex: Command {
+        static let name = "hex"
+        static let arguments = "DIGITS"
+        static let summary = "send bytes given in hexadecimal as a binary message"
+
+        let bytes: [UInt8]
+
+        init(_ argument: Substring) throws(CommandFailure) { bytes = try decoded(argument) { try Hex.decode($0) } }
+
+        @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) { try interpreter.send(.binary, bytes) }
+    }
+
+    struct SendBase64: Command {
+        static let name = "base64"
+        static let arguments = "TEXT"
+        static let summary = "send bytes given in Base64 as a binary message"
+
+        let bytes: [UInt8]
+
+        init(_ argument: Substring) throws(CommandFailure) { bytes = try decoded(argument) { try Base64.decode($0) } }
+
+        @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) { try interpreter.send(.binary, bytes) }
+    }
+
+    struct SendFile: Command {
+        static let name = "file"
+        static let arguments = "[-t] PATH"
+        static let summary = "send a file's bytes as a binary message, with -t as text"
+
+        let path: String
+        let kind: MessageKind
+
+        init(_ argument: Substring) throws(CommandFailure) {
+            let argument = argument.trimmed
+            let option = argument.prefix { !$0.isWhitespace }
+            kind = option == "-t" ? .text : .binary
+            guard kind == .text || !option.hasPrefix("-") else {
+                throw CommandFailure("\(option.quoted) is not an option (a file of that name is ./\(option.escaped))")
+            }
+            path = String(kind == .text ? argument[option.endIndex...].trimmed : argument)
+            guard !path.isEmpty else { throw CommandFailure("no path was given") }
+        }
+
+        static func complete(_ argument: Substring) -> Candidates? {
+            .paths(argument.hasPrefix("-t ") ? argument.dropFirst(3).drop { $0 == " " } : argument)
+        }
+
+        @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) { try interpreter.send(file: path, as: kind) }
+    }
+
+    struct Save: Command {
+        static let name = "save"
+        static let arguments = "PATH|off"
+        static let summary = "save binary messages to PATH, or show them"
+
+        /// Nil shows binary messages again.
+        let path: String?
+
+        init(_ argument: Substring) throws(CommandFailure) {
+            let argument = argument.trimmed
+            guard !argument.isEmpty else { throw CommandFailure("no path was given") }
+            path = argument == "off" ? nil : String(argument)
+        }
+
+        static func complete(_ argument: Substring) -> Candidates? { .paths(argument, others: ["off"]) }
+
+        @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) {
+            do throws(FileError) {
+                try interpreter.run.save(to: path.map(expandingTilde))
+            } catch {
+                throw CommandFailure(error.description)
+            }
+            interpreter.reply(path.map { "binary messages are saved to \($0)" } ?? "binary messages are shown")
+        }
+    }
+}
+
+private func decoded(_ text: Substring, _ decode: (String) throws -> [UInt8]) throws(CommandFailure) -> [UInt8] {
+    let text = text.trimmed
+    guard !text.isEmpty else { throw CommandFailure("no bytes were given") }
+    do {
+        return try decode(String(text))
+    } catch {
+        throw CommandFailure("\(error)")
+    }
+}

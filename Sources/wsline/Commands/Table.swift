@@ -1,0 +1,117 @@
+import LineTerminal
+import WebSocketProtocol
+import WebSocketTransport
+
+/// A line that begins with a slash, read and checked: nothing is left to fail but the connection and files.
+protocol Command: Sendable {
+    /// Without the slash.
+    static var name: String { get }
+    /// The arguments as `/help` writes them.
+    static var arguments: String { get }
+    static var summary: String { get }
+
+    /// - Parameter argument: what stands after the name and the one blank that ends it.
+    /// - Throws: what is wrong with it.
+    init(_ argument: Substring) throws(CommandFailure)
+
+    /// What Tab may put at the end of an argument; nil where it has nothing to say.
+    static func complete(_ argument: Substring) -> Candidates?
+
+    /// Carries it out. What it throws is reported; nothing was sent then.
+    @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure)
+}
+
+extension Command {
+    static var arguments: String { "" }
+    static var usage: String { "/\(name)" + (arguments.isEmpty ? "" : " \(arguments)") }
+    static func complete(_ argument: Substring) -> Candidates? { nil }
+}
+
+/// All slash commands, in the order of `/help`.
+enum Commands {
+    static let all: [any Command.Type] = [
+        Help.self, Ping.self, Pong.self, Close.self, SendText.self, SendHex.self, SendBase64.self, SendFile.self, Save.self,
+        ShowStatus.self,
+        Quit.self,
+    ]
+
+    static func named(_ name: some StringProtocol) -> (any Command.Type)? { all.first { $0.name == name } }
+}
+
+/// What a typed line is.
+enum TypedLine {
+    case message(String)
+    case command(any Command)
+    case wrong(CommandFailure)
+
+    /// Reads a line. What does not begin with a slash is a message; `//` stands for a slash at a message's start.
+    init(_ line: String) {
+        guard line.hasPrefix("/") else {
+            self = .message(line)
+            return
+        }
+        let rest = line.dropFirst()
+        if rest.hasPrefix("/") {
+            self = .message(String(rest))
+            return
+        }
+        let name = rest.prefix { !$0.isWhitespace }
+        guard let command = Commands.named(name) else {
+            self = .wrong(CommandFailure("there is no command /\(name.escaped): see /help; //\(name.escaped) sends /\(name.escaped)"))
+            return
+        }
+        do throws(CommandFailure) {
+            self = .command(try command.init(rest[name.endIndex...].dropFirst()))
+        } catch {
+            self = .wrong(CommandFailure("/\(command.name): \(error)\nusage: \(command.usage)"))
+        }
+    }
+}
+
+/// Why a line could not be followed; nothing was sent. What came from outside is escaped in it.
+struct CommandFailure: Error, Equatable, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// What may stand in place of the last word that was typed.
+struct Candidates {
+    /// As they are to be inserted, a trailing space or `/` included.
+    let words: [String]
+    let typed: Substring
+
+    /// What Tab puts into a line.
+    ///
+    /// - Parameter cursor: in Unicode scalars; what stands after it is left alone.
+    static func complete(_ line: String, _ cursor: Int) -> Completion? {
+        let typed = String(String.UnicodeScalarView(line.unicodeScalars.prefix(cursor)))
+        guard typed.hasPrefix("/"), !typed.hasPrefix("//"), !typed.contains(where: \.isNewline) else { return nil }
+        guard let blank = typed.firstIndex(of: " ") else {
+            let names = Commands.all.map { "/\($0.name)" + ($0.arguments.isEmpty ? "" : " ") }
+            return Candidates(words: names, typed: typed[...]).completion(at: cursor)
+        }
+        let command = Commands.named(typed[..<blank].dropFirst())
+        return command?.complete(typed[typed.index(after: blank)...].drop { $0 == " " })?.completion(at: cursor)
+    }
+
+    private func completion(at cursor: Int) -> Completion? {
+        let matching = words.filter { $0.hasPrefix(typed) }
+        guard !matching.isEmpty else { return nil }
+        return Completion(candidates: matching, range: cursor - typed.unicodeScalars.count..<cursor)
+    }
+}
+
+extension Substring {
+    /// Without the white space round it.
+    var trimmed: Substring {
+        var text = drop(while: \.isWhitespace)
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return text
+    }
+
+    /// Throws unless nothing stands here, for a command that takes no argument.
+    func requireNone() throws(CommandFailure) {
+        guard trimmed.isEmpty else { throw CommandFailure("takes no argument, and \(trimmed.quoted) was given") }
+    }
+}

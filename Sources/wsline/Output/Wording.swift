@@ -1,0 +1,42 @@
+import WebSocketProtocol
+
+/// A number and what it counts: `1 message`, `2 messages`.
+func counted(_ number: some BinaryInteger, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+/// Seconds for people: `2 s`, `0.25 s`.
+func seconds(_ value: Double) -> String {
+    let hundredths = (value * 100).rounded() / 100
+    return hundredths == hundredths.rounded() && abs(hundredths) < 1e15 ? "\(Int(hundredths)) s" : "\(hundredths) s"
+}
+
+/// Nanoseconds as milliseconds for people: `0.34 ms`.
+func milliseconds(_ nanoseconds: UInt64) -> String { "\((Double(nanoseconds) / 10_000).rounded() / 100) ms" }
+
+/// A close code with its name: `1011 (internal error)`.
+func describe(_ code: CloseCode) -> String { "\(code.rawValue) (\(code.name))" }
+
+/// Text of the peer's for the middle of a line: what would begin a new one is written as an escape, so that it can't look like a line of ours.
+func onOneLine(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "") { result, scalar in
+        switch scalar {
+        case "\n": result += "\\x0a"
+        case "\r": result += "\\x0d"
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+}
+
+extension Statistics {
+    /// What `/status` shows of them.
+    func rows(buffered: Int) -> [(String, String)] {
+        [
+            ("sent", Self.row(messagesSent, bytesSent, wire: wireBytesSent)),
+            ("received", Self.row(messagesReceived, bytesReceived, wire: wireBytesReceived)),
+            ("buffered", counted(buffered, "byte")),
+        ]
+    }
+
+    private static func row(_ messages: UInt64, _ bytes: UInt64, wire: UInt64) -> String {
+        "\(counted(messages, "message")), \(counted(bytes, "byte")) (\(wire) on the wire)"
+    }
+}

@@ -1,0 +1,346 @@
+import CPosix
+import LineTerminal
+import WebSocketProtocol
+import WebSocketTransport
+
+/// Who is connected in a run: a client to its server, or a listener's clients to it.
+@EventLoop
+protocol Role: AnyObject {
+    /// Begins to connect, or to listen.
+    func start() throws(TransportError)
+    /// Where messages go; nil while nobody is there.
+    var peer: (any Peer)? { get }
+    /// Whether the first connection is still being made.
+    var isConnecting: Bool { get }
+    func pauseReading(because reason: PauseReasons)
+    func resumeReading(because reason: PauseReasons)
+    /// Whether binary messages are handed on in parts, from the next one on.
+    func streamBinary(_ isStreamed: Bool)
+    /// All of the input has been handed to the peer, this one or the one before it.
+    func inputEnded()
+    /// Closes what is open and makes no more of it; then comes ``Run/conclude()``.
+    func end(_ code: CloseCode?, reason: String)
+    /// Seconds that ``end(_:reason:)`` may take; nil leaves it to the closing handshake's own limit.
+    var patience: Double? { get }
+    /// What the connections' end comes to, where nothing else has decided the exit status.
+    func conclusion() -> ExitStatus
+    /// What `/status` shows, a name and a value each.
+    var status: [(String, String)] { get }
+}
+
+/// Where a person or a pipe meets a run: messages in, and what arrives out.
+@EventLoop
+protocol Console: AnyObject {
+    var output: any MessageOutput { get }
+    /// For answers to commands, and for errors in what was typed.
+    var voice: Diagnostics { get }
+    /// How a conversation marks what comes in; nil for payloads alone.
+    var style: Style? { get }
+    /// Called once, before anything else.
+    func start(_ run: Run)
+    /// Input has somewhere to go from now on, or somewhere else.
+    func attach(_ peer: any Peer)
+    /// Goes on with the input, if there is room and nothing that it asked for before is still to be done.
+    func resumeInput()
+    func suspendInput()
+    /// Gives up the rest of the input.
+    func cancelInput()
+    /// Why a command failed after it seemed done.
+    func commandFailed(_ why: String)
+    /// Ends the process.
+    func leave(_ status: ExitStatus)
+}
+
+/// Where messages are written: gathered in `buffer`, then flushed.
+@EventLoop
+protocol MessageOutput: AnyObject {
+    var buffer: [UInt8] { get set }
+    /// Whether the reader is slow, and nothing more should come until `onDrain`.
+    var isBlocked: Bool { get }
+    var onDrain: (() -> Void)? { get set }
+    /// Nothing more can be written; the errno.
+    var onFailure: ((Int32) -> Void)? { get set }
+    func flush()
+}
+
+extension OutputDescriptor: MessageOutput {}
+
+/// A run from its start to its exit status: what is the same whoever is connected and wherever it is shown. It presents what arrives, reads no
+/// faster than that is taken, and knows when to stop: signals, `--timeout`, `--count` and `--until`, an output that fails.
+@EventLoop
+final class Run {
+    let configuration: Configuration
+    let diagnostics: Diagnostics
+    let console: any Console
+    private let output: any MessageOutput
+    private(set) var presenter: MessagePresenter
+    private(set) lazy var commands = Interpreter(self)
+    private var role: (any Role)?
+    private var signals: SignalWatcher?
+    private var stopCondition: StopCondition
+    /// The exit status that something other than the connections' end has decided.
+    private(set) var verdict: ExitStatus?
+    /// Whether the run is to end, and no connection is made any more.
+    private(set) var isEnding = false
+    /// Whether all that is left to do is to write.
+    private var isConcluded = false
+    /// Why nothing can be written, where that was known before the connection was open.
+    private var earlyFailure: Int32?
+
+    init(_ configuration: Configuration, console: any Console, diagnostics: Diagnostics) throws(FileError) {
+        self.configuration = configuration
+        self.console = console
+        self.diagnostics = diagnostics
+        output = console.output
+        stopCondition = StopCondition(configuration.stop)
+        presenter = try MessagePresenter(
+            configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, style: console.style, sharing: configuration.isListener,
+            diagnostics: console.voice)
+    }
+
+    /// Begins to run, until the process exits.
+    func start(_ role: any Role) throws(TransportError) {
+        self.role = role
+        output.onDrain = { [unowned self] in outputDrained() }
+        presenter.onSaveDrain = { [unowned self] in saveDrained() }
+        presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
+        signals = SignalWatcher { [unowned self] in interrupted($0) }
+        console.start(self)
+        try role.start()
+        // An echo server writes nothing.
+        if !configuration.isEchoServer { output.onFailure = { [unowned self] in outputFailed($0) } }
+        if let timeout = configuration.stop.timeout { Timer(after: timeout) { [self] in timedOut(timeout) } }
+    }
+
+    var peer: (any Peer)? { role?.peer }
+    var status: [(String, String)] { role?.status ?? [] }
+    /// Whole messages received so far.
+    var messagesReceived: Int { stopCondition.received }
+    /// What the run waited for, and didn't get, in words; nil if there is nothing.
+    var unmetCondition: String? { stopCondition.unmet }
+
+    // MARK: What arrives
+
+    /// There is a peer, the first or another.
+    func attached(_ peer: any Peer) {
+        flush()
+        commands.attached()
+        console.attach(peer)
+        if let earlyFailure { outputFailed(earlyFailure) }
+    }
+
+    /// There is no peer for now.
+    func detached() {
+        console.suspendInput()
+        if let cut = commands.detached() { console.voice.error(cut) }
+    }
+
+    func received(_ messages: UnsafeBufferPointer<BorrowedMessage>, from client: Int? = nil) {
+        // All of a batch is written out at once, unless each has to be looked at.
+        if configuration.echo || configuration.stop.hasCondition || presenter.savesWhole {
+            for message in messages where !stopCondition.isMet { received(message, from: client) }
+        } else {
+            presenter.append(messages, from: client, to: &output.buffer)
+            stopCondition.update(messages.count)
+        }
+        if output.buffer.count > Self.flushSize { flush() }
+    }
+
+    private func received(_ message: BorrowedMessage, from client: Int?) {
+        if message.kind == .binary, presenter.savesWhole {
+            guard
+                saves({ () throws(FileError) in
+                    try presenter.append(.bytes(.binary, message.bytes), from: client, to: &output.buffer)
+                    try presenter.append(.ended(.binary), from: client, to: &output.buffer)
+                })
+            else { return }
+        } else {
+            presenter.append(message.kind, message.bytes, from: client, to: &output.buffer)
+        }
+        ended(message)
+    }
+
+    func received(_ part: MessagePart, from client: Int? = nil) {
+        guard !stopCondition.isMet else { return }
+        guard saves({ () throws(FileError) in try presenter.append(part, from: client, to: &output.buffer) }) else { return }
+        if case .ended(let kind) = part { ended(BorrowedMessage(kind: kind, bytes: UnsafeRawBufferPointer(start: nil, count: 0))) }
+    }
+
+    private func ended(_ message: BorrowedMessage) {
+        if configuration.echo { echo(message) }
+        switch stopCondition.update(message.kind, RawSpan(_unsafeBytes: message.bytes)) {
+        case .goesOn: break
+        case .met: finish(configuration.stop.expectedClose == nil ? .success : nil)
+        case .undecided(let why):
+            console.voice.error(why)
+            failed(why, .badInput)
+        }
+    }
+
+    private func echo(_ message: BorrowedMessage) {
+        guard let peer, (try? peer.send(message.kind, message.bytes)) != nil else { return }
+        if peer.isCongested { role?.pauseReading(because: .echo) }
+    }
+
+    func receivedPing(_ payload: RawSpan, from client: Int? = nil) { presenter.ping(payload, from: client, into: &output.buffer) }
+
+    func receivedPong(_ payload: RawSpan, roundTrip: UInt64?, from client: Int? = nil) {
+        presenter.pong(payload, roundTrip: roundTrip, from: client, into: &output.buffer)
+        commands.receivedPong(payload, roundTrip: roundTrip, from: client)
+    }
+
+    /// What one read brought is all there: time to write it out.
+    func batchEnded(from client: Int? = nil) {
+        _ = saves { () throws(FileError) in try presenter.endBatch(from: client, into: &output.buffer) }
+        flush()
+    }
+
+    /// There is room again for what is to be sent.
+    func drained() {
+        role?.resumeReading(because: .echo)
+        commands.drained()
+        console.resumeInput()
+    }
+
+    /// Writes an event that isn't a message.
+    func present(_ write: (inout MessagePresenter, inout [UInt8]) -> Void) { write(&presenter, &output.buffer) }
+
+    /// A connection is over.
+    func closed(_ closure: Closure, from client: Int? = nil) {
+        presenter.abandonPart(from: client)
+        presenter.closed(closure, from: client, into: &output.buffer)
+        flush()
+    }
+
+    // MARK: Output
+
+    private static let flushSize = 128 << 10
+
+    /// Whether what is received can't be written for now, to standard output or to where it is saved.
+    var isBlocked: Bool { output.isBlocked || presenter.isSaveBlocked }
+
+    private func flush() {
+        output.flush()
+        if output.isBlocked { role?.pauseReading(because: .output) }
+    }
+
+    private func outputDrained() {
+        if !output.isBlocked { resume(.output) }
+    }
+
+    private func saveDrained() {
+        if !presenter.isSaveBlocked { resume(.saving) }
+    }
+
+    private func resume(_ reason: PauseReasons) {
+        role?.resumeReading(because: reason)
+        leaveOnceWritten()
+    }
+
+    /// Saves binary messages to `path` from now on; nil shows them.
+    func save(to path: String?) throws(FileError) {
+        try presenter.save(to: path, reporting: &output.buffer)
+        role?.streamBinary(presenter.streamsBinary)
+    }
+
+    /// Saves, as far as there is room; returns whether all went well.
+    private func saves(_ body: () throws(FileError) -> Void) -> Bool {
+        defer { if presenter.isSaveBlocked { role?.pauseReading(because: .saving) } }
+        do throws(FileError) {
+            try body()
+            return true
+        } catch {
+            console.voice.error(error.description)
+            finish(error.exitStatus)
+            return false
+        }
+    }
+
+    private func saveFailed(_ error: FileError) {
+        _ = saves { () throws(FileError) in throw error }
+        // The Close is still to be read.
+        saveDrained()
+    }
+
+    private func outputFailed(_ error: Int32) {
+        if role?.isConnecting ?? true {
+            // What is to be sent still is: nobody may have wanted an answer.
+            earlyFailure = error
+            return
+        }
+        if error == EPIPE {
+            // Whoever read us has seen enough: that is no failure.
+            finish(.success, code: .goingAway, within: Self.patience)
+        } else {
+            diagnostics.error("can't write to standard output: \(errorText(error))")
+            finish(.localIO, code: .goingAway, within: Self.patience)
+        }
+        outputDrained()
+    }
+
+    // MARK: The end
+
+    /// Seconds for the closing handshake where somebody wants us gone.
+    private static let patience = 1.0
+
+    func inputEnded() { role?.inputEnded() }
+
+    func inputFailed(_ error: InputError) {
+        diagnostics.error(error.description, hint: error.hint)
+        failed(error.description, error.exitStatus)
+    }
+
+    /// Something of this machine's went wrong, which has been reported.
+    func failed(_ why: String, _ status: ExitStatus) {
+        presenter.failed(.local, why, exit: status, into: &output.buffer)
+        finish(status)
+    }
+
+    /// Ends the run: closes what is open, writes out what was received, and exits with `status`, or with what the connections' end comes to if
+    /// that is nil. The first failure decided stands.
+    ///
+    /// - Parameter limit: seconds until the process exits even so.
+    func finish(_ status: ExitStatus?, code: CloseCode? = .normal, reason: String = "", within limit: Double? = nil) {
+        if verdict == nil || verdict == .success && status != nil { verdict = status }
+        if let limit = limit ?? role?.patience { Timer(after: limit) { [self] in leave() } }
+        guard !isEnding else { return }
+        isEnding = true
+        console.cancelInput()
+        role?.end(code, reason: reason)
+    }
+
+    /// Closes and ends the run; asked for again, ends it at once.
+    func quit() {
+        guard isEnding else { return finish(nil) }
+        finish(.interrupted)
+        leave()
+    }
+
+    private func interrupted(_ signal: Int32) {
+        let status = ExitStatus(signal: signal)
+        if isEnding { return console.leave(status) }
+        finish(status, code: .goingAway, within: Self.patience)
+    }
+
+    private func timedOut(_ timeout: Double) {
+        if verdict == nil { diagnostics.error("the run took longer than --timeout allows (\(seconds(timeout)))") }
+        let wasEnding = isEnding
+        finish(.timeout, within: Self.patience)
+        if wasEnding { leave() }
+    }
+
+    /// No connection is left: writes what there is to write, and exits.
+    func conclude() {
+        isEnding = true
+        if verdict == nil { verdict = role?.conclusion() }
+        isConcluded = true
+        output.flush()
+        leaveOnceWritten()
+    }
+
+    private func leaveOnceWritten() {
+        if isConcluded, !isBlocked { leave() }
+    }
+
+    private func leave() { console.leave(verdict ?? .failure) }
+}
