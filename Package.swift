@@ -47,7 +47,7 @@ let package = Package(
             dependencies: ["LineTerminal", "WebSocketTransport", "WebSocketProtocol", "CLibEdit", "COpenSSL", "CPCRE2", "CPosix", "CZlib"],
             swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["WebSocketProtocol", "CPosix"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["WebSocketTransport", "WebSocketProtocol", "CPosix"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(
             name: "WebSocketProtocolTests", dependencies: ["WebSocketProtocol", "CPosix", "TestSupport"],

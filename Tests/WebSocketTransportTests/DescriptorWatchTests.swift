@@ -1,14 +1,13 @@
-import Dispatch
-import Synchronization
 import Testing
 
 @testable import WebSocketTransport
 import CPosix
 
-@Suite struct DescriptorWatchTests {
+@Suite(.eventLoop)
+@EventLoop
+struct DescriptorWatchTests {
     /// A non-blocking pipe, each of whose ends is closed once.
-    private final class Pipe: @unchecked Sendable {
-        // Invariant: one test uses it, on its queue once that is in use.
+    private final class Pipe {
         private(set) var reader: Int32 = -1
         private(set) var writer: Int32 = -1
 
@@ -43,72 +42,62 @@ import CPosix
         }
     }
 
-    private let queue = DispatchQueue(label: "test.watch")
-
-    /// Waits until `body` has called its argument; everything happens on the queue.
-    private func until(_ body: @escaping @Sendable (@escaping () -> Void) -> Void) async {
-        await queue.callback { resume in body { resume(()) } }
-    }
-
     /// Waits until what got ready last of all has been told, twice over: what was ready before would have been told by then.
     private func othersHadTheirTurn() async throws {
         let pipe = try Pipe()
-        let watch = Box(DescriptorWatch(pipe.reader, queue: queue))
-        await until { done in
+        let watch = DescriptorWatch(pipe.reader)
+        await callback { done in
             var calls = 0
-            watch.value.onReadable = {
+            watch.onReadable = {
                 calls += 1
                 guard calls == 2 else { return }
-                watch.value.cancel()
-                done()
+                watch.cancel()
+                done(())
             }
-            watch.value.arm(reading: true)
+            watch.arm(reading: true)
             pipe.put(1)
         }
     }
 
-    @Test("what can be read is told on the queue, again and again until it has been")
+    @Test("what can be read is told, again and again until it has been")
     func readable() async throws {
         let pipe = try Pipe()
-        let watch = Box(DescriptorWatch(pipe.reader, queue: queue))
-        await until { [queue] done in
+        let watch = DescriptorWatch(pipe.reader)
+        await callback { done in
             var calls = 0
-            watch.value.onReadable = {
-                dispatchPrecondition(condition: .onQueue(queue))
+            watch.onReadable = {
                 calls += 1
                 guard calls == 3 else { return }
                 #expect(pipe.take() == 7)
-                watch.value.arm()
-                done()
+                watch.arm()
+                done(())
             }
-            watch.value.arm(reading: true)
+            watch.arm(reading: true)
             pipe.put(7)
         }
-        queue.sync { watch.value.cancel() }
+        watch.cancel()
     }
 
     @Test("one that wants nothing is told nothing, and what came meanwhile once it wants again")
     func paused() async throws {
         let pipe = try Pipe()
-        let watch = Box(DescriptorWatch(pipe.reader, queue: queue))
-        let isWanted = Box(false)
-        queue.sync {
-            watch.value.onReadable = {
-                #expect(isWanted.value)
-                watch.value.arm()
-            }
-            watch.value.arm(reading: true)
-            watch.value.arm()
-            pipe.put(1)
+        let watch = DescriptorWatch(pipe.reader)
+        var isWanted = false
+        watch.onReadable = {
+            #expect(isWanted)
+            watch.arm()
         }
+        watch.arm(reading: true)
+        watch.arm()
+        pipe.put(1)
         try await othersHadTheirTurn()
-        await until { done in
-            isWanted.value = true
-            watch.value.onReadable = {
-                watch.value.cancel()
-                done()
+        await callback { done in
+            isWanted = true
+            watch.onReadable = {
+                watch.cancel()
+                done(())
             }
-            watch.value.arm(reading: true)
+            watch.arm(reading: true)
         }
     }
 
@@ -116,34 +105,45 @@ import CPosix
     func broken(isFull: Bool) async throws {
         let pipe = try Pipe()
         if isFull { pipe.fill() }
-        let watch = Box(DescriptorWatch(pipe.writer, queue: queue))
-        await until { done in
-            watch.value.onBreak = {
-                watch.value.arm()
-                done()
+        let watch = DescriptorWatch(pipe.writer)
+        await callback { done in
+            watch.onBreak = {
+                watch.arm()
+                done(())
             }
-            watch.value.arm(breaking: true)
+            watch.arm(breaking: true)
             pipe.closeReader()
         }
-        queue.sync { watch.value.cancel() }
+        watch.cancel()
     }
 
-    @Test("a watch tells nothing once it is cancelled or gone, though it was ready")
+    @Test("a watch tells nothing once it is cancelled, though it was ready")
     func cancelled() async throws {
         let pipe = try Pipe()
-        let cancelled = Box(DescriptorWatch(pipe.reader, queue: queue))
-        queue.sync {
-            var gone: DescriptorWatch? = DescriptorWatch(pipe.reader, queue: queue)
-            for watch in [cancelled.value, gone] {
-                watch?.onReadable = { Issue.record("told") }
-                watch?.arm(reading: true)
+        let watch = DescriptorWatch(pipe.reader)
+        watch.onReadable = { Issue.record("told") }
+        watch.arm(reading: true)
+        pipe.put(1)
+        watch.cancel()
+        try await othersHadTheirTurn()
+    }
+
+    @Test("the loop holds a watch as long as it wants something, and no longer")
+    func held() async throws {
+        let pipe = try Pipe()
+        weak var held: DescriptorWatch?
+        await callback { done in
+            let watch = DescriptorWatch(pipe.reader)
+            watch.onReadable = { [unowned watch] in
+                watch.arm()
+                done(())
             }
+            watch.arm(reading: true)
+            held = watch
             pipe.put(1)
-            cancelled.value.cancel()
-            gone = nil
         }
         try await othersHadTheirTurn()
-        withExtendedLifetime(cancelled) {}
+        #expect(held == nil)
     }
 
     @Test("a leased descriptor is open as long as somebody watches it or holds the lease, and closed then")
@@ -152,28 +152,12 @@ import CPosix
         try #require(socketpair(AF_UNIX, streamSocket, 0, &ends) == 0)
         defer { close(ends[1]) }
         var lease: DescriptorLease? = DescriptorLease(Socket(descriptor: ends[0]))
-        let watch = lease.map { DescriptorWatch($0, queue: queue) }
+        let watch = lease.map { DescriptorWatch($0) }
         lease = nil
-        queue.sync { watch?.arm(reading: true) }
+        watch?.arm(reading: true)
         #expect(fcntl(ends[0], F_GETFD) >= 0)
-        queue.sync { watch?.cancel() }
+        watch?.cancel()
         var byte: UInt8 = 0
         #expect(read(ends[1], &byte, 1) == 0)
-    }
-
-    @Test("what is to be done later is done on its queue, after what is being done, from any thread")
-    func later() async {
-        let order = Box<[Int]>([])
-        await until { [queue] done in
-            for number in 1...3 {
-                Poller.later(on: queue) {
-                    dispatchPrecondition(condition: .onQueue(queue))
-                    order.value.append(number)
-                    if number == 3 { done() }
-                }
-            }
-            order.value.append(0)
-        }
-        #expect(order.value == [0, 1, 2, 3])
     }
 }

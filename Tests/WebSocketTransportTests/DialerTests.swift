@@ -1,15 +1,16 @@
-import Dispatch
 import TestSupport
 import Testing
 
 @testable import WebSocketTransport
 import CPosix
 
-@Suite(.timeLimit(.minutes(1))) struct DialerTests {
+@Suite(.eventLoop, .timeLimit(.minutes(1)))
+@EventLoop
+struct DialerTests {
     /// A port on which nobody listens.
     private func freePort() async throws -> UInt16 {
         let listener = try TestListener()
-        await listener.close()
+        listener.close()
         return listener.port
     }
 
@@ -47,7 +48,7 @@ import CPosix
             case .failed, .securedProxy, .tunnelled, .secured: steps.value.append("unexpected \(event)")
             }
         }.get()
-        let told = await dialed.stream.queue.run { steps.value }
+        let told = steps.value
         #expect(told.first == "resolving localhost")
         #expect(told.suffix(1) == ["connected"])
         #expect(Set(told) == ["resolving localhost", "resolved", "trying", "connected"])
@@ -55,7 +56,7 @@ import CPosix
         #expect(dialed.timings.connect > 0)
         #expect(dialed.timings.tls == nil)
         #expect(dialed.deadline != nil)
-        await dialed.stream.dispose()
+        dialed.stream.close()
     }
 
     @Test("a name that nobody knows fails at the name stage, quoted")
@@ -82,9 +83,9 @@ import CPosix
         options.families = families
         options.overrides = [try ResolveOverride(parsing: "both.test:\(listener.port):127.0.0.1,[::1]")]
         let dialed = try await dial(.host("both.test", port: listener.port), options).get()
-        let peer = await dialed.stream.queue.run { dialed.stream.peerAddress }
+        let peer = dialed.stream.peerAddress
         #expect(peer?.host == (families == .ipv4 ? "127.0.0.1" : "::1"))
-        await dialed.stream.dispose()
+        dialed.stream.close()
     }
 
     @Test("the second address is tried when the first refuses")
@@ -96,8 +97,8 @@ import CPosix
         let dialed = try await dial(.host("both.test", port: listener.port), options) { event in
             if case .failed(let address, _) = event { failures.value.append(address) }
         }.get()
-        #expect(await dialed.stream.queue.run { failures.value } == [.ipv6(1, port: listener.port)])
-        await dialed.stream.dispose()
+        #expect(failures.value == [.ipv6(1, port: listener.port)])
+        dialed.stream.close()
     }
 
     @Test("a server that hangs within the TLS handshake meets the timeout")
@@ -138,24 +139,22 @@ import CPosix
     @Test("after cancel nothing is told, and the server sees the end")
     func cancel() async throws {
         let server = try LoopbackServer { connection in _ = try connection.receiveToEnd() }
-        let queue = DispatchQueue(label: "test.cancel")
-        let told = Box(false)
+        var told = false
         var options = DialOptions()
         options.tls = try TestTLS().client
-        let dialOptions = options
-        await queue.callback { resume in
-            let handle = Box<Dialer?>(nil)
-            handle.value = Dialer.connect(
-                to: .host("127.0.0.1", port: server.port), options: dialOptions, queue: queue,
+        await callback { resume in
+            var handle: Dialer?
+            handle = Dialer.connect(
+                to: .host("127.0.0.1", port: server.port), options: options,
                 onProgress: { event in
                     guard case .connected = event else { return }
-                    handle.value?.cancel()
-                    handle.value = nil
-                    queue.async { resume(()) }
+                    handle?.cancel()
+                    handle = nil
+                    EventLoop.later { resume(()) }
                 },
-                completion: { _ in told.value = true })
+                completion: { _ in told = true })
         }
-        #expect(await queue.run { told.value } == false)
+        #expect(!told)
     }
 
     @Test("a UNIX socket is connected to")
@@ -167,8 +166,8 @@ import CPosix
         await dialed.stream.send("over the file")
         #expect(await accepted.collect(atLeast: 13).text == "over the file")
         #expect(dialed.timings.name < 1)
-        await dialed.stream.dispose()
-        await accepted.dispose()
+        dialed.stream.close()
+        accepted.close()
     }
 
     @Test("a UNIX socket that is missing, or on which nobody listens, is named with the reason")

@@ -1,38 +1,13 @@
 import CPosix
-import Dispatch
-import Synchronization
 import Testing
 
 @testable import TestSupport
 @testable import WebSocketTransport
 
-extension DispatchQueue {
-    /// Runs `body` on the queue, as everything of a stream has to.
-    func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-        await callback { $0(body()) }
-    }
-
-    /// Runs `body` on the queue, and waits until it calls what it is passed, at once or later; returns the value of that call.
-    ///
-    /// The value is handed over under a lock: the runtime doesn't report to ThreadSanitizer that a continuation which is resumed before it is awaited
-    /// orders the two, and whoever reads the value would seem to race with the thread that made it.
-    func callback<Value: Sendable>(_ body: @escaping @Sendable (_ resume: @escaping @Sendable (Value) -> Void) -> Void) async -> Value {
-        let handover = Handover<Value>()
-        await withCheckedContinuation { continuation in
-            self.async {
-                body { value in
-                    handover.value.withLock { $0 = value }
-                    continuation.resume()
-                }
-            }
-        }
-        guard let value = handover.value.withLock({ $0 }) else { preconditionFailure("resumed without a value") }
-        return value
-    }
-}
-
-private final class Handover<Value: Sendable>: Sendable {
-    let value = Mutex<Value?>(nil)
+/// Waits until `body` calls what it is passed, at once or later; returns the value of that call.
+@EventLoop
+func callback<Value: Sendable>(_ body: (_ resume: @escaping (Value) -> Void) -> Void) async -> Value {
+    await withCheckedContinuation { continuation in body { continuation.resume(returning: $0) } }
 }
 
 /// Everything that a stream gave, and how it ended.
@@ -55,25 +30,25 @@ struct Transcript: Sendable {
 extension ByteStream {
     /// Reads with a buffer of `size` bytes until `count` bytes have come, or the end.
     func collect(atLeast count: Int = .max, buffer size: Int = 65536) async -> Transcript {
-        await queue.callback { [self] resume in
-            let transcript = Box(Transcript())
+        await callback { resume in
+            var transcript = Transcript()
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
-            let finish = {
-                self.pauseReading()
-                self.onReadable = nil
+            let finish = { [self] in
+                pauseReading()
+                onReadable = nil
                 buffer.deallocate()
-                resume(transcript.value)
+                resume(transcript)
             }
             onReadable = { [self] in
                 while true {
                     switch read(into: buffer) {
-                    case .bytes(let count): transcript.value.bytes += buffer[..<count]
+                    case .bytes(let count): transcript.bytes += buffer[..<count]
                     case .wouldBlock: return
                     case let ending:
-                        transcript.value.ending = ending
+                        transcript.ending = ending
                         return finish()
                     }
-                    if transcript.value.bytes.count >= count { return finish() }
+                    if transcript.bytes.count >= count { return finish() }
                 }
             }
             resumeReading()
@@ -83,12 +58,12 @@ extension ByteStream {
     /// Writes all of it, waiting for room; the outcome's error if it fails.
     @discardableResult
     func send(_ bytes: [UInt8]) async -> TransportError? {
-        await queue.callback { [self] resume in
-            let sent = Box(0)
-            let step: () -> Void = { [self] in
-                while sent.value < bytes.count {
-                    switch bytes.withUnsafeBytes({ write(UnsafeRawBufferPointer(rebasing: $0[sent.value...])) }) {
-                    case .bytes(let count): sent.value += count
+        await callback { resume in
+            var sent = 0
+            let step = { [self] in
+                while sent < bytes.count {
+                    switch bytes.withUnsafeBytes({ write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }) {
+                    case .bytes(let count): sent += count
                     case .wouldBlock: return
                     case .failed(let error):
                         onWritable = nil
@@ -105,10 +80,6 @@ extension ByteStream {
 
     func send(_ text: String) async { await send(Array(text.utf8)) }
 
-    func finish() async { await queue.run { self.shutdownWrite() } }
-
-    func dispose() async { await queue.run { self.close() } }
-
     /// Closes at once with a reset (RST): what is unsent is dropped.
     func abort() {
         guard !isClosed else { return }
@@ -123,8 +94,6 @@ extension ByteStream {
 
     /// Passes everything on to `other`, which may be this stream itself, and reads no faster than it takes; then passes the end on.
     func relay(to other: ByteStream) {
-        dispatchPrecondition(condition: .onQueue(queue))
-        precondition(queue === other.queue)
         let buffer = RelayBuffer()
         onReadable = { [self] in
             while buffer.pending.isEmpty {
@@ -144,6 +113,7 @@ extension ByteStream {
     }
 }
 
+@EventLoop
 private final class RelayBuffer {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 50_000, alignment: 16)
     var pending = 0..<0
@@ -156,25 +126,23 @@ private final class RelayBuffer {
         return true
     }
 
-    deinit { memory.deallocate() }
+    isolated deinit { memory.deallocate() }
 }
 
-/// A mutable value shared by closures of one queue.
-final class Box<Value>: @unchecked Sendable {
-    // Invariant: a test touches it on one queue at a time.
+/// A mutable value that tasks share.
+@EventLoop
+final class Box<Value> {
     var value: Value
 
     init(_ value: Value) { self.value = value }
 }
 
 /// Dials, and waits for the outcome.
+@EventLoop
 func dial(
-    _ target: Target, _ options: DialOptions = DialOptions(), onProgress: @escaping @Sendable (DialEvent) -> Void = { _ in }
+    _ target: Target, _ options: DialOptions = DialOptions(), onProgress: @escaping @EventLoop @Sendable (DialEvent) -> Void = { _ in }
 ) async -> Result<DialedStream, TransportError> {
-    let queue = DispatchQueue(label: "test.dial")
-    return await queue.callback { resume in
-        Dialer.connect(to: target, options: options, queue: queue, onProgress: onProgress, completion: resume)
-    }
+    await callback { Dialer.connect(to: target, options: options, onProgress: onProgress, completion: $0) }
 }
 
 extension Result where Failure == TransportError {
@@ -184,11 +152,11 @@ extension Result where Failure == TransportError {
 }
 
 /// A listener on the loopback addresses, whose connections and refusals come as a sequence.
-final class TestListener: Sendable {
+@EventLoop
+final class TestListener {
     let listener: Listener
     let port: UInt16
     let events: AsyncStream<Listener.Event>
-    private let queue: DispatchQueue
 
     init(on target: ListenTarget = .loopback(port: 0), tls: TLSContext? = nil, handshakeTimeout: Double = 10) throws {
         var options = Listener.Options()
@@ -196,18 +164,11 @@ final class TestListener: Sendable {
         options.handshakeTimeout = handshakeTimeout
         let (events, continuation) = AsyncStream.makeStream(of: Listener.Event.self)
         self.events = events
-        let queue = DispatchQueue(label: "test.listener")
-        self.queue = queue
-        listener = try Listener(on: target, options: options, queue: queue) { continuation.yield($0) }
+        listener = try Listener(on: target, options: options) { continuation.yield($0) }
         port = listener.addresses.first?.port ?? 0
     }
 
-    deinit {
-        let listener = listener
-        queue.async { listener.close() }
-    }
-
-    func close() async { await queue.run { [listener] in listener.close() } }
+    func close() { listener.close() }
 
     /// The next connection.
     func accept() async throws -> ByteStream {
@@ -229,6 +190,7 @@ final class TestListener: Sendable {
 }
 
 /// Two ends of one connection.
+@EventLoop
 struct StreamPair {
     let client: ByteStream
     let server: ByteStream

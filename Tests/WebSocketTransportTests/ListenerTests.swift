@@ -1,11 +1,12 @@
-import Dispatch
 import TestSupport
 import Testing
 
 @testable import WebSocketTransport
 import CPosix
 
-@Suite(.timeLimit(.minutes(1))) struct ListenerTests {
+@Suite(.eventLoop, .timeLimit(.minutes(1)))
+@EventLoop
+struct ListenerTests {
     @Test("with no host it listens on both loopback addresses, on one port")
     func loopback() async throws {
         let listener = try TestListener()
@@ -16,9 +17,9 @@ import CPosix
             let dialed = try await dial(.host(host, port: listener.port)).get()
             let accepted = try await listener.accept()
             await accepted.send(host)
-            await accepted.dispose()
+            accepted.close()
             #expect(await dialed.stream.collect().text == host)
-            await dialed.stream.dispose()
+            dialed.stream.close()
         }
     }
 
@@ -39,15 +40,15 @@ import CPosix
         let listener = try TestListener()
         let dialed = try await dial(.host("127.0.0.1", port: listener.port)).get()
         let accepted = try await listener.accept()
-        await listener.close()
+        listener.close()
         // Closing is complete when the port can be had again.
-        await listener.close()
+        listener.close()
         let error = await dial(.host("127.0.0.1", port: listener.port)).error
         #expect(error?.kind == .refused)
         await accepted.send("still here")
         #expect(await dialed.stream.collect(atLeast: 10).text == "still here")
-        await dialed.stream.dispose()
-        await accepted.dispose()
+        dialed.stream.close()
+        accepted.close()
     }
 
     @Test("what a client sends before it hangs up is there when it is accepted")
@@ -55,12 +56,12 @@ import CPosix
         let server = try TestListener()
         let dialed = try await dial(.host("127.0.0.1", port: server.port)).get()
         await dialed.stream.send("bye")
-        await dialed.stream.dispose()
+        dialed.stream.close()
         let accepted = try await server.accept()
         let got = await accepted.collect()
         #expect(got.text == "bye")
         #expect(got.endedCleanly)
-        await accepted.dispose()
+        accepted.close()
     }
 
     @Test("a socket's file has mode 0600, and goes with the listener")
@@ -71,7 +72,7 @@ import CPosix
         var status = stat()
         #expect(lstat(path, &status) == 0)
         #expect(status.st_mode & 0o777 == 0o600)
-        await listener.close()
+        listener.close()
         #expect(lstat(path, &status) != 0)
     }
 
@@ -85,8 +86,8 @@ import CPosix
         let listener = try TestListener(on: .unix(path: path))
         #expect(throws: TransportError.self) { _ = try TestListener(on: .unix(path: path)) }
         let dialed = try await dial(.unix(path: path)).get()
-        await dialed.stream.dispose()
-        await listener.close()
+        dialed.stream.close()
+        listener.close()
     }
 
     @Test("a file that is no socket is never replaced")
@@ -104,7 +105,7 @@ import CPosix
         let listener = try TestListener(on: .unix(path: path))
         try directory.write("mine now", to: "other")
         rename(directory.file("other"), path)
-        await listener.close()
+        listener.close()
         #expect(readFile(path)?.text == "mine now")
     }
 

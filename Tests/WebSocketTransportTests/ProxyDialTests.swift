@@ -1,10 +1,11 @@
-import Dispatch
 import TestSupport
 import Testing
 
 @testable import WebSocketTransport
 
-@Suite(.timeLimit(.minutes(1))) struct ProxyDialTests {
+@Suite(.eventLoop, .timeLimit(.minutes(1)))
+@EventLoop
+struct ProxyDialTests {
     private let tls: TestTLS
 
     init() throws { tls = try TestTLS() }
@@ -14,17 +15,9 @@ import Testing
         _ client: ByteStream, to target: UInt16, through answer: @Sendable (ByteStream) async throws -> Void
     ) async throws {
         try await answer(client)
-        let upstream = try await connect(target, on: client.queue)
-        await client.queue.run {
-            client.relay(to: upstream)
-            upstream.relay(to: client)
-        }
-    }
-
-    private func connect(_ port: UInt16, on queue: DispatchQueue) async throws -> ByteStream {
-        try await queue.callback { resume in
-            Dialer.connect(to: .host("127.0.0.1", port: port), queue: queue, completion: resume)
-        }.get().stream
+        let upstream = try await dial(.host("127.0.0.1", port: target)).get().stream
+        client.relay(to: upstream)
+        upstream.relay(to: client)
     }
 
     /// Reads one CONNECT request and accepts it.
@@ -59,20 +52,20 @@ import Testing
         try await tunnel(try await proxy.accept(), to: server.port, through: Self.acceptCONNECT)
         let accepted = try await server.accept()
         let client = try await dialed.get()
-        await accepted.queue.run { accepted.relay(to: accepted) }
+        accepted.relay(to: accepted)
 
         let bytes = noise(2 << 20)
         async let sent = client.stream.send(bytes)
         #expect(await client.stream.collect(atLeast: bytes.count).bytes == bytes)
         #expect(await sent == nil)
-        #expect(await client.stream.queue.run { steps.value } == (proxyTLS ? ["proxy TLS"] : []) + ["tunnel"] + (targetTLS ? ["TLS"] : []))
+        #expect(steps.value == (proxyTLS ? ["proxy TLS"] : []) + ["tunnel"] + (targetTLS ? ["TLS"] : []))
         #expect(client.timings.proxy ?? -1 > 0)
 
-        await client.stream.finish()
+        client.stream.shutdownWrite()
         let end = await client.stream.collect()
         #expect(end.endedCleanly)
-        await client.stream.dispose()
-        await accepted.dispose()
+        client.stream.close()
+        accepted.close()
     }
 
     /// A SOCKS5 proxy's side: no authentication, any request; the request is handed to `check`.
@@ -102,8 +95,8 @@ import Testing
         let client = try await dialed.get()
         await client.stream.send("through SOCKS")
         #expect(await accepted.collect(atLeast: 13).text == "through SOCKS")
-        await client.stream.dispose()
-        await accepted.dispose()
+        client.stream.close()
+        accepted.close()
     }
 
     @Test(
@@ -127,7 +120,7 @@ import Testing
     @Test("a proxy that can't be reached, or has no name, is the proxy's failure")
     func unreachable() async throws {
         let listener = try TestListener()
-        await listener.close()
+        listener.close()
         var options = DialOptions()
         options.proxy = try Proxy(parsing: "127.0.0.1:\(listener.port)")
         let refused = await dial(.host("target.test", port: 80), options).error

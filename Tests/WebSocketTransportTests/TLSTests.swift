@@ -1,11 +1,12 @@
 import COpenSSL
-import Dispatch
 import TestSupport
 import Testing
 
 @testable import WebSocketTransport
 
-@Suite(.timeLimit(.minutes(1))) struct TLSTests {
+@Suite(.eventLoop, .timeLimit(.minutes(1)))
+@EventLoop
+struct TLSTests {
     private let tls: TestTLS
 
     init() throws { tls = try TestTLS() }
@@ -36,7 +37,7 @@ import Testing
     @Test("the right certificate is accepted, and what was settled is told")
     func accepted() async throws {
         let dialed = try await handshake(tls.certificate).get()
-        let info = try #require(await dialed.stream.queue.run { dialed.stream.tlsInfo })
+        let info = try #require(dialed.stream.tlsInfo)
         #expect(info.version == "TLSv1.3")
         #expect(info.cipher.hasPrefix("TLS_"))
         #expect(info.applicationProtocol == "http/1.1")
@@ -46,13 +47,13 @@ import Testing
         #expect(info.certificate?.names == ["DNS:localhost", "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1"])
         #expect(info.certificate?.notAfter.hasSuffix("GMT") == true)
         #expect(dialed.timings.tls ?? -1 > 0)
-        await dialed.stream.dispose()
+        dialed.stream.close()
     }
 
     @Test("an IP literal is held against the certificate's addresses", arguments: ["127.0.0.1", "::1"])
     func addressAccepted(host: String) async throws {
         let dialed = try await handshake(tls.certificate, host: host, serverName: nil).get()
-        await dialed.stream.dispose()
+        dialed.stream.close()
     }
 
     @Test("an address that only stands among the DNS names, or not at all, is refused")
@@ -77,7 +78,7 @@ import Testing
     func wildcard(name: String, isAccepted: Bool) async throws {
         let result = try await handshake(try make("wild", names: ["DNS:\(name)"]), serverName: "abc.wild.example")
         #expect((result.error == nil) == isAccepted)
-        if case .success(let dialed) = result { await dialed.stream.dispose() }
+        if case .success(let dialed) = result { dialed.stream.close() }
     }
 
     @Test("an expired certificate is refused with its date")
@@ -101,7 +102,7 @@ import Testing
         #expect(error?.message == "the certificate of \"localhost\" is self-signed")
         #expect(error?.hint == "trust it with --ca FILE, or go without the check with -k")
         let dialed = try await handshake(certificate, trusting: certificate).get()
-        await dialed.stream.dispose()
+        dialed.stream.close()
     }
 
     @Test("another CA's certificate is refused with the issuer's name")
@@ -117,8 +118,8 @@ import Testing
     func insecure() async throws {
         let certificate = try Certificate.localhost(issuer: nil, in: tls.directory, as: "self")
         let dialed = try await handshake(certificate, serverName: "wrong.example") { $0.insecure = true }.get()
-        #expect(await dialed.stream.queue.run { dialed.stream.tlsInfo?.verified } == false)
-        await dialed.stream.dispose()
+        #expect(dialed.stream.tlsInfo?.verified == false)
+        dialed.stream.close()
     }
 
     @Test("a name in a certificate can't drive the terminal")
@@ -144,7 +145,7 @@ import Testing
         var options = DialOptions()
         options.tls = context
         let dialed = try await dial(.host("127.0.0.1", port: listener.port), options).get()
-        await dialed.stream.dispose()
+        dialed.stream.close()
     }
 
     @Test("an SSL_CERT_FILE that can't be read is named with the reason")
@@ -186,8 +187,8 @@ import Testing
         let result = await dial(.host("127.0.0.1", port: listener.port), options)
         #expect((result.error == nil) == isAccepted)
         if case .success(let dialed) = result {
-            #expect(await dialed.stream.queue.run { dialed.stream.tlsInfo?.version } == "TLSv1.2")
-            await dialed.stream.dispose()
+            #expect(dialed.stream.tlsInfo?.version == "TLSv1.2")
+            dialed.stream.close()
         }
     }
 
@@ -230,9 +231,9 @@ import Testing
         options.tls = try TLSContext.client(client)
         let dialed = try await dial(.host("127.0.0.1", port: listener.port), options).get()
         let accepted = try await listener.accept()
-        #expect(await accepted.queue.run { accepted.tlsInfo?.certificate?.subject } == "CN=client")
-        await dialed.stream.dispose()
-        await accepted.dispose()
+        #expect(accepted.tlsInfo?.certificate?.subject == "CN=client")
+        dialed.stream.close()
+        accepted.close()
 
         // Under TLS 1.3 a client learns only when it reads that its missing certificate was not accepted.
         options.tls = tls.client
@@ -242,7 +243,7 @@ import Testing
         #expect(failure?.message == "\"127.0.0.1\" sent the alert \"certificate required\"")
         #expect(failure?.hint == "the server wants a client certificate: give --cert")
         #expect(try await listener.refusal().kind == .protocolFailure)
-        await bare.stream.dispose()
+        bare.stream.close()
 
         // The reset that a write then meets doesn't hide what came before it.
         let late = try await dial(.host("127.0.0.1", port: listener.port), options).get()
@@ -251,7 +252,7 @@ import Testing
         for _ in 0..<1000 where lost == nil { lost = await late.stream.send([0x61]) }
         #expect(lost?.kind == .reset)
         #expect(await late.stream.collect().failure == failure)
-        await late.stream.dispose()
+        late.stream.close()
     }
 
     @Test("under TLS 1.2 a missing certificate fails the handshake, with an alert that doesn't name it and a hint that does")
@@ -275,14 +276,14 @@ import Testing
         let dialed = try await dial(.host("127.0.0.1", port: listener.port)).get()
         #expect(try await listener.refusal().kind == .timedOut)
         #expect(await dialed.stream.collect().endedCleanly)
-        await dialed.stream.dispose()
+        dialed.stream.close()
     }
 
     @Test("the sessions' secrets are appended to the key log, which is the user's alone")
     func keyLog() async throws {
         let path = tls.directory.file("keys.log")
         let dialed = try await handshake(tls.certificate) { $0.keyLogFile = path }.get()
-        await dialed.stream.dispose()
+        dialed.stream.close()
         let text = try #require(readFile(path))
         #expect(text.text.contains("CLIENT_HANDSHAKE_TRAFFIC_SECRET "))
         #expect(text.text.hasSuffix("\n"))

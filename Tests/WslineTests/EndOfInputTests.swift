@@ -144,7 +144,7 @@ extension ProgramTests {
                 afterOpening(socket) { socket in
                     connections.append(1)
                     if connections.all.count < 5 { return (try? socket.close(.serviceRestart)) ?? () }
-                    socket.queue.asyncAfter(deadline: .now() + 0.3) { if socket.readyState == .open { try? socket.send("here again") } }
+                    Timer(after: 0.3) { if socket.readyState == .open { try? socket.send("here again") } }
                 }
             }
             // Four pauses in a row are longer than a second together.

@@ -6,7 +6,8 @@ import Testing
 @testable import wsline
 import CPosix
 
-@Suite struct ErrorOutputTests {
+@Suite(.eventLoop)
+struct ErrorOutputTests {
     private func line(_ number: Int) -> [UInt8] { Array("line \(number) \(String(repeating: "x", count: 500))\n".utf8) }
 
     @Test("with nobody reading, writing returns; then the oldest lines and the latest are there, with the count of those between")

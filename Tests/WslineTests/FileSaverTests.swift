@@ -1,10 +1,13 @@
 import TestSupport
 import Testing
+import WebSocketTransport
 
 @testable import wsline
 import CPosix
 
-@Suite struct FileSaverTests {
+@Suite(.eventLoop)
+@EventLoop
+struct FileSaverTests {
     /// A new directory that is removed with all its files when the test is over.
     private final class Scratch {
         let path: String

@@ -1,5 +1,4 @@
 import Dispatch
-import Synchronization
 import TestSupport
 import Testing
 import WebSocketProtocol
@@ -119,18 +118,12 @@ extension ProgramTests {
 
         private func binaries(_ count: Int, _ size: Int) throws -> TestServer {
             try TestServer { socket in
-                let left = Mutex(count)
-                let more = { @Sendable [unowned socket] in
+                var left = count
+                let more = { [unowned socket] in
                     while socket.readyState == .open, !socket.isCongested {
-                        let number = left.withLock { left in
-                            left -= 1
-                            return left
-                        }
-                        guard number >= 0 else {
-                            if number == -1 { try? socket.close() }
-                            return
-                        }
-                        try? [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: size).withUnsafeBytes {
+                        guard left > 0 else { return (try? socket.close()) ?? () }
+                        left -= 1
+                        try? [UInt8](repeating: UInt8(truncatingIfNeeded: left), count: size).withUnsafeBytes {
                             try socket.send(.binary, $0)
                         }
                     }
@@ -259,7 +252,7 @@ extension ProgramTests {
         func blockedTerminal(listens: Bool) throws {
             let text = String(repeating: "x", count: 1 << 16)
             let server = try TestServer { socket in
-                let more = { @Sendable [unowned socket] in
+                let more = { [unowned socket] in
                     while socket.readyState == .open, !socket.isCongested { try? socket.send(text) }
                 }
                 afterOpening(socket) { _ in more() }

@@ -36,7 +36,7 @@ extension ProgramTests {
             let feed = try TestServer { socket in
                 afterOpening(socket) { socket in
                     try? socket.send("first")
-                    socket.queue.asyncAfter(deadline: .now() + 0.4) { [weak socket] in
+                    Timer(after: 0.4) { [weak socket] in
                         guard let socket, socket.readyState == .open else { return }
                         try? socket.send("second")
                         try? [UInt8]([1, 2, 3]).withUnsafeBytes { try socket.send(.binary, $0) }

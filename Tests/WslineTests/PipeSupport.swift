@@ -15,7 +15,6 @@ enum ProgramTests {}
 final class TestServer: Sendable {
     let port: UInt16
     private let listener: Listener
-    private let queue: DispatchQueue
     private let sockets: SocketList
 
     var url: String { "ws://127.0.0.1:\(port)/" }
@@ -23,28 +22,28 @@ final class TestServer: Sendable {
     /// - Parameters:
     ///   - accepts: whether a client's request is answered with 101 without more ado.
     ///   - behindProxy: whether a proxy's CONNECT comes first, which gets the server itself whatever it asks for.
-    ///   - behave: sets the handlers of each connection, on its queue.
+    ///   - behave: sets the handlers of each connection.
     init(
         port: UInt16 = 0, tls: TLSContext? = nil, accepts: Bool = true, behindProxy: Bool = false,
-        configuration: Connection.Configuration = .init(), _ behave: @escaping @Sendable (WebSocket) -> Void
+        configuration: Connection.Configuration = .init(), _ behave: @escaping @EventLoop @Sendable (WebSocket) -> Void
     ) throws {
         var options = Listener.Options()
         options.tls = tls
         let sockets = SocketList()
-        let queue = DispatchQueue(label: "wsline.tests.listener")
-        listener = try listening(on: port, options, queue) { event in
-            guard case .accepted(let stream, _) = event else { return }
-            let socket = WebSocket(accepted: stream, configuration: configuration)
-            if accepts { socket.onRequest = { [unowned socket] _ in socket.accept() } }
-            behave(socket)
-            sockets.add(socket)
-            guard behindProxy else { return socket.start(timeout: 10) }
-            acceptTunnel(stream) { socket.start(timeout: 10) }
+        (listener, self.port) = try TestLoop.sync { [options] in
+            let listener = try Listener(on: .loopback(port: port), options: options) { event in
+                guard case .accepted(let stream, _) = event else { return }
+                let socket = WebSocket(accepted: stream, configuration: configuration)
+                if accepts { socket.onRequest = { [unowned socket] _ in socket.accept() } }
+                behave(socket)
+                sockets.add(socket)
+                guard behindProxy else { return socket.start(timeout: 10) }
+                acceptTunnel(stream) { socket.start(timeout: 10) }
+            }
+            guard let port = listener.addresses.first?.port else { throw TestFailure("no port") }
+            return (listener, port)
         }
-        self.queue = queue
         self.sockets = sockets
-        guard let port = listener.addresses.first?.port else { throw TestFailure("no port") }
-        self.port = port
     }
 
     /// Answers each message with itself.
@@ -69,24 +68,34 @@ final class TestServer: Sendable {
     }
 
     /// Drops every connection with no Close.
-    func abortAll() { sockets.abortAll() }
+    func abortAll() { EventLoop.enter { [sockets] in sockets.abortAll() } }
 
+    /// Its port is free afterwards.
     func stop() {
-        queue.sync { listener.close() }
-        sockets.abortAll()
+        EventLoop.sync { [listener, sockets] in
+            listener.close()
+            sockets.abortAll()
+        }
     }
 
-    deinit { stop() }
+    /// As ``stop()``, but it may be the loop itself that lets it go.
+    deinit {
+        EventLoop.enter { [listener, sockets] in
+            listener.close()
+            sockets.abortAll()
+        }
+    }
 }
 
 /// Reads one CONNECT request, accepts it, and leaves what follows to `next`.
+@EventLoop
 private func acceptTunnel(_ stream: ByteStream, _ next: @escaping () -> Void) {
-    let request = Gathered<UInt8>()
+    var request: [UInt8] = []
     stream.onReadable = { [unowned stream] in
         var byte: UInt8 = 0
         while case .bytes(1) = withUnsafeMutableBytes(of: &byte, { stream.read(into: $0) }) {
             request.append(byte)
-            guard request.all.suffix(4) == Array("\r\n\r\n".utf8)[...] else { continue }
+            guard request.suffix(4) == Array("\r\n\r\n".utf8)[...] else { continue }
             _ = Array("HTTP/1.1 200 OK\r\n\r\n".utf8).withUnsafeBytes { stream.write($0) }
             stream.pauseReading()
             return next()
@@ -95,42 +104,27 @@ private func acceptTunnel(_ stream: ByteStream, _ next: @escaping () -> Void) {
     stream.resumeReading()
 }
 
-/// A port of a server that has just stopped is free only once Dispatch has let go of it.
-private func listening(
-    on port: UInt16, _ options: Listener.Options, _ queue: DispatchQueue, _ onEvent: @escaping @Sendable (Listener.Event) -> Void
-) throws -> Listener {
-    for _ in 0..<500 where port != 0 {
-        do {
-            return try Listener(on: .loopback(port: port), options: options, queue: queue, onEvent: onEvent)
-        } catch {
-            guard error.kind == .addressInUse else { throw error }
-            usleep(10_000)
-        }
-    }
-    return try Listener(on: .loopback(port: port), options: options, queue: queue, onEvent: onEvent)
-}
-
 /// Runs `body` when the connection is open, once the answer to the handshake is on its way.
-func afterOpening(_ socket: WebSocket, _ body: @escaping @Sendable (WebSocket) -> Void) {
+@EventLoop
+func afterOpening(_ socket: WebSocket, _ body: @escaping (WebSocket) -> Void) {
     socket.onOpen = { [unowned socket] in
-        let queue = socket.queue
-        queue.async { [weak socket] in
+        EventLoop.later { [weak socket] in
             if let socket, socket.readyState == .open { body(socket) }
         }
     }
 }
 
-private final class SocketList: Sendable {
-    private let sockets = Mutex<[WebSocket]>([])
+@EventLoop
+private final class SocketList {
+    private var sockets: [WebSocket] = []
 
-    func add(_ socket: WebSocket) { sockets.withLock { $0.append(socket) } }
+    nonisolated init() {}
+
+    func add(_ socket: WebSocket) { sockets.append(socket) }
 
     func abortAll() {
-        let all = sockets.withLock { list in
-            defer { list = [] }
-            return list
-        }
-        for socket in all { socket.queue.async { socket.abort() } }
+        for socket in sockets { socket.abort() }
+        sockets = []
     }
 }
 

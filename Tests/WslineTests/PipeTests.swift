@@ -205,7 +205,7 @@ extension ProgramTests {
 }
 
 /// A server that notes each message, and how each connection was closed.
-func recorder(_ seen: Gathered<String>, port: UInt16 = 0, opened: (@Sendable (WebSocket) -> Void)? = nil) throws -> TestServer {
+func recorder(_ seen: Gathered<String>, port: UInt16 = 0, opened: (@EventLoop @Sendable (WebSocket) -> Void)? = nil) throws -> TestServer {
     try TestServer(port: port) { socket in
         if let opened { afterOpening(socket, opened) }
         socket.onMessage = { kind, payload in

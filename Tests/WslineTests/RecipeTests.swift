@@ -82,8 +82,6 @@ private final class RecipeServer: Sendable {
         try start()
     }
 
-    deinit { state.withLock { $0.server }?.stop() }
-
     private func start() throws {
         let server = try TestServer(port: port, accepts: false) { [weak self] socket in
             socket.onRequest = { [unowned socket, weak self] request in
@@ -94,6 +92,7 @@ private final class RecipeServer: Sendable {
         state.withLock { $0.server = server }
     }
 
+    @EventLoop
     private func serve(_ socket: WebSocket, _ path: String) {
         switch path {
         case "/echo": socket.onMessage = { [unowned socket] kind, payload in payload.withUnsafeBytes { try? socket.send(kind, $0) } }
@@ -111,6 +110,7 @@ private final class RecipeServer: Sendable {
     }
 
     /// Two ticks, and with the second of them the server goes down, to come back a moment later.
+    @EventLoop
     private func tick(_ socket: WebSocket) {
         for _ in 0..<2 {
             let number = state.withLock { state in

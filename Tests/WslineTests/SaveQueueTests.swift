@@ -1,10 +1,13 @@
 import TestSupport
 import Testing
+import WebSocketTransport
 
 @testable import wsline
 import CPosix
 
-@Suite struct SaveQueueTests {
+@Suite(.eventLoop)
+@EventLoop
+struct SaveQueueTests {
     /// A file's path in a directory of its own; both are removed with it.
     private final class Scratch {
         let directory: String

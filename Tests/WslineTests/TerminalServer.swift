@@ -1,4 +1,3 @@
-import Dispatch
 import Synchronization
 import TestSupport
 import WebSocketProtocol
@@ -7,7 +6,7 @@ import CPosix
 
 /// A WebSocket server in this process, on 127.0.0.1 and port 0; by default it answers each message with itself.
 final class TerminalServer: Sendable {
-    typealias Handler = @Sendable (WebSocket, MessageKind, [UInt8]) throws -> Void
+    typealias Handler = @EventLoop @Sendable (WebSocket, MessageKind, [UInt8]) throws -> Void
 
     struct Message: Equatable {
         var kind: MessageKind
@@ -22,7 +21,6 @@ final class TerminalServer: Sendable {
 
     let url: String
     private let listener: Listener
-    private let queue: DispatchQueue
     private let state: Box
 
     private final class Box: Sendable {
@@ -32,38 +30,42 @@ final class TerminalServer: Sendable {
     static let echo: Handler = { socket, kind, bytes in try bytes.withUnsafeBytes { try socket.send(kind, $0) } }
 
     /// - Parameters:
-    ///   - handler: answers a message, on the connection's queue.
-    ///   - onOpen: on the same.
-    init(handler: @escaping Handler = TerminalServer.echo, onOpen: @escaping @Sendable (WebSocket) -> Void = { _ in }) throws {
-        let queue = DispatchQueue(label: "wsline.test.server")
+    ///   - handler: answers a message.
+    ///   - onOpen: called when a connection is open.
+    init(handler: @escaping Handler = TerminalServer.echo, onOpen: @escaping @EventLoop @Sendable (WebSocket) -> Void = { _ in }) throws {
         let state = Box()
-        listener = try Listener(on: .host("127.0.0.1", port: 0), queue: queue) { event in
-            guard case .accepted(let stream, _) = event else { return }
-            let socket = WebSocket(accepted: stream)
-            state.state.withLock { $0.sockets.append(socket) }
-            socket.onRequest = { [unowned socket] _ in socket.accept() }
-            socket.onOpen = { [unowned socket] in onOpen(socket) }
-            socket.onMessage = { [unowned socket] kind, payload in
-                let bytes = payload.withUnsafeBytes { Array($0) }
-                state.state.withLock { $0.received.append(Message(kind: kind, bytes: bytes)) }
-                try? handler(socket, kind, bytes)
+        (listener, url) = try TestLoop.sync {
+            let listener = try Listener(on: .host("127.0.0.1", port: 0)) { event in
+                guard case .accepted(let stream, _) = event else { return }
+                let socket = WebSocket(accepted: stream)
+                state.state.withLock { $0.sockets.append(socket) }
+                socket.onRequest = { [unowned socket] _ in socket.accept() }
+                socket.onOpen = { [unowned socket] in onOpen(socket) }
+                socket.onMessage = { [unowned socket] kind, payload in
+                    let bytes = payload.withUnsafeBytes { Array($0) }
+                    state.state.withLock { $0.received.append(Message(kind: kind, bytes: bytes)) }
+                    try? handler(socket, kind, bytes)
+                }
+                socket.onClose = { closure in state.state.withLock { $0.closures.append(closure) } }
+                socket.start(timeout: 10)
             }
-            socket.onClose = { closure in state.state.withLock { $0.closures.append(closure) } }
-            socket.start(timeout: 10)
+            return (listener, "ws://127.0.0.1:\(listener.addresses.first?.port ?? 0)/")
         }
-        self.queue = queue
         self.state = state
-        url = "ws://127.0.0.1:\(listener.addresses.first?.port ?? 0)/"
     }
 
     deinit {
-        queue.async { [listener] in listener.close() }
-        for socket in state.state.withLock({ $0.sockets }) { socket.queue.async { socket.abort() } }
+        EventLoop.enter { [listener, state] in
+            listener.close()
+            for socket in state.state.withLock({ $0.sockets }) { socket.abort() }
+        }
     }
 
     /// Closes every connection.
     func close() {
-        for socket in state.state.withLock({ $0.sockets }) { socket.queue.async { try? socket.close(.normal) } }
+        EventLoop.enter { [state] in
+            for socket in state.state.withLock({ $0.sockets }) { try? socket.close(.normal) }
+        }
     }
 
     /// What came, in order.

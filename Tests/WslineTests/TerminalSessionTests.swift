@@ -32,8 +32,9 @@ struct TerminalSessionTests {
         try TerminalServer(handler: { _, _, _ in }, onOpen: { socket in Self.tick(0, on: socket) })
     }
 
+    @EventLoop
     private static func tick(_ number: Int, on socket: WebSocket) {
-        socket.queue.asyncAfter(deadline: .now() + .milliseconds(10)) {
+        Timer(after: 0.01) {
             guard (try? socket.send("tick \(number)")) != nil else { return }
             tick(number + 1, on: socket)
         }
