@@ -157,7 +157,10 @@ import CPosix
         #expect(terminal.isCooked)
     }
 
-    @Test("A fatal signal gives the terminal back as it was", arguments: [SIGTERM, SIGHUP, SIGSEGV, SIGABRT])
+    // ThreadSanitizer runs a handler of SIGSEGV at once, within its own runtime too, whose locks the handler then waits for.
+    @Test(
+        "A fatal signal gives the terminal back as it was",
+        arguments: [SIGTERM, SIGHUP, SIGABRT] + (Sanitizer.current == .thread ? [] : [SIGSEGV]))
     func restoresOnSignals(signal: Int32) throws {
         let terminal = try start()
         try terminal.wait { _ in !terminal.isCooked }

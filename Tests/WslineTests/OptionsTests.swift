@@ -86,9 +86,9 @@ struct OptionsTests {
         #expect(try connecting("--expect-close", "4001").stop.expectedClose == CloseCode(4001))
         #expect(try connecting("--expect-close", "1006").stop.expectedClose == .abnormal)
         let until = try connecting("--until", "-?[0-9]+").stop
-        #expect(until.hasGoal)
+        #expect(until.hasCondition)
         #expect(until.until?.search("a -12".utf8.span.bytes) == .found)
-        #expect(try connecting("--timeout", "1").stop.hasGoal == false)
+        #expect(try connecting("--timeout", "1").stop.hasCondition == false)
     }
 
     @Test("JSON, slash commands and echo are off unless asked for")

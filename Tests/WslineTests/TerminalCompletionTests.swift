@@ -6,14 +6,14 @@ import Testing
 
 @Suite("What Tab puts into a command")
 struct TerminalCompletionTests {
-    private func complete(_ line: String) -> [String]? { CommandCompletion.complete(line, line.unicodeScalars.count)?.candidates }
+    private func complete(_ line: String) -> [String]? { Candidates.complete(line, line.unicodeScalars.count)?.candidates }
 
     @Test("A command's beginning is completed, with a blank where an argument follows")
     func commands() {
         #expect(complete("/pi") == ["/ping "])
         #expect(complete("/st") == ["/status"])
         #expect(complete("/p") == ["/ping ", "/pong "])
-        #expect(complete("/")?.count == SlashCommand.Name.allCases.count)
+        #expect(complete("/")?.count == Commands.all.count)
     }
 
     @Test("Messages and unknown commands have nothing to complete", arguments: ["", "hello", "//he", "/x", "/text ab", "/nope a"])
@@ -23,7 +23,7 @@ struct TerminalCompletionTests {
 
     @Test("Only what stands before the cursor counts, and only it is replaced")
     func cursor() {
-        #expect(CommandCompletion.complete("/pi and more", 3) == Completion(candidates: ["/ping "], range: 0..<3))
+        #expect(Candidates.complete("/pi and more", 3) == Completion(candidates: ["/ping "], range: 0..<3))
     }
 
     @Test("A path is completed name by name; a directory's ends in a slash, a hidden one's dot has to be typed")
@@ -38,7 +38,7 @@ struct TerminalCompletionTests {
         #expect(complete("/save \(base)") == ["al ice", "alpha.bin"])
         #expect(complete("/file " + inner.path.dropLast()) == [inner.path.split(separator: "/").last.map { "\($0)/" } ?? ""])
         let line = "/file \(base)alp"
-        #expect(CommandCompletion.complete(line, line.count)?.range == line.count - 3..<line.count)
+        #expect(Candidates.complete(line, line.count)?.range == line.count - 3..<line.count)
     }
 
     @Test("/save offers off, /close the codes that may be sent, and ~ a slash")

@@ -73,13 +73,14 @@ final class Interpreter {
     /// Answers a command: whole lines with no newline after the last.
     func reply(_ text: String) { run.console.voice.notice(text) }
 
-    func withPeer<Value>(_ body: (any Peer) throws(UsageError) -> Value) throws(CommandFailure) -> Value {
+    /// Does something to whoever is connected. That nobody is connected to a listener is no error.
+    func withPeer(_ body: (any Peer) throws(UsageError) -> Void) throws(CommandFailure) {
         guard let peer = run.peer else {
-            throw CommandFailure(
-                run.configuration.isListener ? "no client is connected: nothing was sent" : "\(UsageError.notOpen(.closed))")
+            if run.configuration.isListener { return reply("no client is connected: nothing was sent") }
+            throw CommandFailure("\(UsageError.notOpen(.closed))")
         }
         do throws(UsageError) {
-            return try body(peer)
+            try body(peer)
         } catch {
             throw CommandFailure("\(error)")
         }
@@ -91,7 +92,7 @@ final class Interpreter {
     }
 
     func ping(_ payload: [UInt8]?) throws(CommandFailure) {
-        awaited += try withPeer { (peer) throws(UsageError) in try peer.ping(payload) }
+        try withPeer { (peer) throws(UsageError) in awaited += try peer.ping(payload) }
         // Somebody who never answers must not make this grow.
         awaited.removeFirst(max(0, awaited.count - Self.mostAwaited))
     }
@@ -100,11 +101,13 @@ final class Interpreter {
 
     func send(file path: String, as kind: MessageKind) throws(CommandFailure) {
         try requireNoFile()
-        let peer = try withPeer { (peer) throws(UsageError) in
+        var receiver: (any Peer)?
+        try withPeer { (peer) throws(UsageError) in
             guard peer.isOpen else { throw .notOpen(peer.readyState) }
-            return peer
+            receiver = peer
         }
-        let file = try FileSender(expandingTilde(path), as: kind, to: peer)
+        guard let receiver else { return }
+        let file = try FileSender(expandingTilde(path), as: kind, to: receiver)
         file.onEnd = { [unowned self] in fileEnded($0) }
         self.file = file
         file.resume()
