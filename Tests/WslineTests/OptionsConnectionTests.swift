@@ -193,11 +193,11 @@ struct OptionsConnectionTests {
     }
 
     private func basic(_ user: String, _ password: String) -> Authorization? {
-        (try? BasicAuth(user: user, password: .init(password))).map { .basic($0) }
+        try? Authorization(user: user, password: .init(password))
     }
 
     private func bearer(_ token: String) -> Authorization? {
-        BearerToken(.init(token)).map { .bearer($0) }
+        Authorization(bearer: .init(token))
     }
 
     /// Runs the body with the path of a file that holds the text and is removed behind it.

@@ -23,7 +23,7 @@ extension Connection {
     ) {
         let opening = Opening.responseAwaited(handshake, deflate, HTTPHeadParser(limits: configuration.headLimits))
         self.init(role: .client, opening: opening, configuration: configuration, random: random)
-        write(handshake.requestBytes)
+        write(handshake.request.bytes)
     }
 
     /// A server's connection, which waits for a client's request.
