@@ -133,7 +133,7 @@ import Testing
             }
             let server = try ServerHandshake(request)
             let deflate = try #require(PermessageDeflateParameters().answer(toOffers: server.offeredExtensions))
-            let answer = server.accept(subprotocol: server.selectSubprotocol(from: ["b"]), extensions: [deflate.element])
+            let answer = server.accept(subprotocol: server.selectSubprotocol(from: ["b"]), extensions: [deflate.headerExtension])
             var responses = HTTPHeadParser<HTTPResponseHead>()
             guard case .complete(let response, let consumed) = try responses.consume(answer.span.bytes) else {
                 Issue.record("the response is incomplete")
@@ -141,7 +141,7 @@ import Testing
             }
             let result = try client.check(response)
             #expect(consumed == answer.count && result.subprotocol == "b")
-            #expect(try PermessageDeflateParameters.defaultOffer.agreement(withAnswer: result.extensions) == deflate.agreement)
+            #expect(try PermessageDeflateParameters.defaultOffer.agreement(withAnswer: result.extensions) == deflate)
         }
     }
 }

@@ -73,7 +73,7 @@ struct OptionsConnectionTests {
     func deflate() throws {
         #expect(try connecting().connection.deflate == PermessageDeflateSettings())
         #expect(try connecting("--no-deflate").connection.deflate == nil)
-        #expect(try connecting("--deflate", "level=9").connection.deflate == PermessageDeflateSettings(level: 9))
+        #expect(try connecting("--deflate", "level=9").connection.deflate == (try PermessageDeflateSettings(parsing: "level=9")))
     }
 
     @Test("-4, -6, --resolve, --unix-socket and --servername say where the way leads")
