@@ -1,4 +1,3 @@
-
 /// Carries a ``ProxyHandshake`` over a stream, and leaves the stream as it was: paused and with no handlers.
 ///
 /// The stream's handlers keep it alive until it's done, or until the stream is closed.

@@ -178,7 +178,9 @@ private final class Waits {
         guard count != 0 else { return false }
         guard count > 0 else {
             // A signal is no failure; memory that is short now may not be in a moment. Anything else is ours to have done wrong.
-            guard errno == EINTR || errno == EAGAIN || errno == ENOMEM else { fatalError("poll failed: \(String(cString: strerror(errno)))") }
+            guard errno == EINTR || errno == EAGAIN || errno == ENOMEM else {
+                fatalError("poll failed: \(String(cString: strerror(errno)))")
+            }
             return false
         }
         for index in polls.indices.dropFirst() where polls[index].revents != 0 {

@@ -97,7 +97,8 @@ final class Timers {
         var index = start
         while true {
             let children = [2 * index + 1, 2 * index + 2].filter { $0 < heap.count }
-            guard let least = children.min(by: { heap[$0].deadline < heap[$1].deadline }), heap[least].deadline < heap[index].deadline else {
+            guard let least = children.min(by: { heap[$0].deadline < heap[$1].deadline }), heap[least].deadline < heap[index].deadline
+            else {
                 return
             }
             swap(index, least)

@@ -58,7 +58,8 @@ final class ListenTerminal: MessageOutput {
     }
 
     /// Reads lines until the user has enough; both handlers are called on the loop. On the main thread.
-    nonisolated func readLines(_ handle: @escaping @EventLoop @Sendable (String) -> Void, onEnd: @escaping @EventLoop @Sendable () -> Void) {
+    nonisolated func readLines(_ handle: @escaping @EventLoop @Sendable (String) -> Void, onEnd: @escaping @EventLoop @Sendable () -> Void)
+    {
         reading.enter()
         while case .line(let line) = editor.readLine() {
             do throws(History.Failure) {
