@@ -29,6 +29,8 @@ public final class Timer {
 
     public func disarm() {
         if index != nil { EventLoop.timers.remove(self) }
+        // It may be among those that are going off just now.
+        deadline = .max
     }
 
     fileprivate func fire() { body() }
