@@ -178,7 +178,9 @@ final class Pipe {
 func dial(
     _ target: Target, _ options: DialOptions = DialOptions(), onProgress: @escaping @EventLoop @Sendable (DialEvent) -> Void = { _ in }
 ) async -> Result<DialedStream, TransportError> {
-    await callback { Dialer.connect(to: target, options: options, onProgress: onProgress, completion: $0) }
+    var patient = options
+    patient.connectTimeout = options.connectTimeout.map { $0 * Sanitizer.slowness }
+    return await callback { Dialer.connect(to: target, options: patient, onProgress: onProgress, completion: $0) }
 }
 
 extension Result where Failure == TransportError {
@@ -194,7 +196,7 @@ final class TestListener {
     let port: UInt16
     let events: AsyncStream<Listener.Event>
 
-    init(on target: ListenTarget = .loopback(port: 0), tls: TLSContext? = nil, handshakeTimeout: Double = 10) throws {
+    init(on target: ListenTarget = .loopback(port: 0), tls: TLSContext? = nil, handshakeTimeout: Double = 10 * Sanitizer.slowness) throws {
         var options = Listener.Options()
         options.tls = tls
         options.handshakeTimeout = handshakeTimeout
