@@ -269,8 +269,8 @@ extension Certificate {
     var identity: TLSIdentity { TLSIdentity(certificateFile: certificateFile, keyFile: keyFile) }
 }
 
-/// Bytes that repeat nowhere soon, from a seed.
-func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+/// Bytes that repeat nowhere soon, from a seed. Made off the loop, which other tests need meanwhile.
+@concurrent func noise(_ count: Int, seed: UInt64 = 1) async -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count + 8) { buffer, initialized in
         var state = seed | 1
         let memory = UnsafeMutableRawBufferPointer(buffer)
@@ -283,3 +283,6 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         initialized = count
     }
 }
+
+/// Whether these are the same; compared off the loop, as they may be many.
+@concurrent func areSame(_ one: [UInt8], _ other: [UInt8]) async -> Bool { one == other }
