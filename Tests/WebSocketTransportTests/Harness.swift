@@ -5,6 +5,9 @@ import Testing
 @testable import WebSocketTransport
 
 /// Waits until `body` calls what it is passed, at once or later; returns the value of that call.
+///
+/// The call is to be made on the loop, as is the wait: the runtime doesn't report to ThreadSanitizer that a continuation which is resumed before
+/// it is awaited orders the two, so of two threads the one would seem to race with the other for the value.
 @EventLoop
 func callback<Value: Sendable>(_ body: (_ resume: @escaping (Value) -> Void) -> Void) async -> Value {
     await withCheckedContinuation { continuation in body { continuation.resume(returning: $0) } }
