@@ -5,6 +5,9 @@ import Testing
 @testable import WebSocketTransport
 
 /// Waits until `body` calls what it is passed, at once or later; returns the value of that call.
+///
+/// The call is to be made on the loop, as is the wait: the runtime doesn't report to ThreadSanitizer that a continuation which is resumed before
+/// it is awaited orders the two, so of two threads the one would seem to race with the other for the value.
 @EventLoop
 func callback<Value: Sendable>(_ body: (_ resume: @escaping (Value) -> Void) -> Void) async -> Value {
     await withCheckedContinuation { continuation in body { continuation.resume(returning: $0) } }
@@ -137,12 +140,50 @@ final class Box<Value> {
     init(_ value: Value) { self.value = value }
 }
 
+/// A non-blocking pipe, each of whose ends is closed once.
+final class Pipe {
+    private(set) var reader: Int32 = -1
+    private(set) var writer: Int32 = -1
+
+    init() throws {
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        (reader, writer) = (ends[0], ends[1])
+        for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+        ignoreBrokenPipeSignal
+    }
+
+    deinit {
+        closeReader()
+        if writer >= 0 { close(writer) }
+    }
+
+    func closeReader() {
+        if reader >= 0 { close(reader) }
+        reader = -1
+    }
+
+    func put(_ byte: UInt8) { _ = [byte].withUnsafeBytes { write(writer, $0.baseAddress, 1) } }
+
+    func take() -> UInt8? {
+        var byte: UInt8 = 0
+        return read(reader, &byte, 1) == 1 ? byte : nil
+    }
+
+    func fill() {
+        let zeros = [UInt8](repeating: 0, count: 1 << 16)
+        while write(writer, zeros, zeros.count) > 0 {}
+    }
+}
+
 /// Dials, and waits for the outcome.
 @EventLoop
 func dial(
     _ target: Target, _ options: DialOptions = DialOptions(), onProgress: @escaping @EventLoop @Sendable (DialEvent) -> Void = { _ in }
 ) async -> Result<DialedStream, TransportError> {
-    await callback { Dialer.connect(to: target, options: options, onProgress: onProgress, completion: $0) }
+    var patient = options
+    patient.connectTimeout = options.connectTimeout.map { $0 * Sanitizer.slowness }
+    return await callback { Dialer.connect(to: target, options: patient, onProgress: onProgress, completion: $0) }
 }
 
 extension Result where Failure == TransportError {
@@ -158,7 +199,7 @@ final class TestListener {
     let port: UInt16
     let events: AsyncStream<Listener.Event>
 
-    init(on target: ListenTarget = .loopback(port: 0), tls: TLSContext? = nil, handshakeTimeout: Double = 10) throws {
+    init(on target: ListenTarget = .loopback(port: 0), tls: TLSContext? = nil, handshakeTimeout: Double = 10 * Sanitizer.slowness) throws {
         var options = Listener.Options()
         options.tls = tls
         options.handshakeTimeout = handshakeTimeout
@@ -233,8 +274,8 @@ extension Certificate {
     var identity: TLSIdentity { TLSIdentity(certificateFile: certificateFile, keyFile: keyFile) }
 }
 
-/// Bytes that repeat nowhere soon, from a seed.
-func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+/// Bytes that repeat nowhere soon, from a seed. Made off the loop, which other tests need meanwhile.
+@concurrent func noise(_ count: Int, seed: UInt64 = 1) async -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count + 8) { buffer, initialized in
         var state = seed | 1
         let memory = UnsafeMutableRawBufferPointer(buffer)
@@ -247,3 +288,6 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         initialized = count
     }
 }
+
+/// Whether these are the same; compared off the loop, as they may be many.
+@concurrent func areSame(_ one: [UInt8], _ other: [UInt8]) async -> Bool { one == other }
