@@ -58,8 +58,7 @@ private func isHashedDirectory(_ path: String) -> Bool {
 func checkReadable(_ path: String, _ purpose: String) throws(TransportError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
-        let error = SystemError.last
-        throw TransportError(.tls, .file, "can't read \(purpose) \(path.quoted): \(error)", code: error.code)
+        throw TransportError(.tls, .file, "can't read \(purpose) \(path.quoted): \(SystemError.last)")
     }
     close(descriptor)
 }

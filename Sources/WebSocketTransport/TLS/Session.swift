@@ -93,7 +93,7 @@ final class TLSSession {
     }
 
     private func invalidName(_ peer: String) -> TransportError {
-        TransportError(.tls, .certificate, "\(peer.quoted) is no name that a certificate can have: \(drainOpenSSLErrors())")
+        TransportError(.tls, .certificate, "\(peer.quoted) is not a name that a certificate can have: \(drainOpenSSLErrors())")
     }
 
     private func attach(_ descriptor: Int32) throws(TransportError) {
