@@ -40,6 +40,8 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 
+    var isIPv6: Bool { if case .ipv6 = self { true } else { false } }
+
     var family: Int32 {
         switch self {
         case .ipv4: AF_INET

@@ -43,7 +43,7 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
         case addressInUse
         /// The stream was closed on this side.
         case closed
-        /// Anything else that the operating system refused; `code` says what.
+        /// Anything else that the operating system refused.
         case system
     }
 
@@ -53,15 +53,12 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
     public var message: String
     /// What to do about it, where that is known.
     public var hint: String?
-    /// The `errno` or `getaddrinfo` code beneath it, 0 when there is none.
-    public var code: Int32
 
-    public init(_ stage: Stage, _ kind: Kind, _ message: String, hint: String? = nil, code: Int32 = 0) {
+    public init(_ stage: Stage, _ kind: Kind, _ message: String, hint: String? = nil) {
         self.stage = stage
         self.kind = kind
         self.message = message
         self.hint = hint
-        self.code = code
     }
 
     public var description: String { message }
@@ -77,7 +74,7 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
 extension TransportError {
     /// An operating system's refusal, told as "can't DO: TEXT".
     init(_ stage: Stage, _ doing: String, system: SystemError, hint: String? = nil) {
-        self.init(stage, system.kind, "\(doing): \(system)", hint: hint, code: system.code)
+        self.init(stage, system.kind, "\(doing): \(system)", hint: hint)
     }
 }
 

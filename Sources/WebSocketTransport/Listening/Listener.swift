@@ -28,7 +28,7 @@ public enum ListenTarget: Sendable, Equatable, CustomStringConvertible {
             self = .host(String(host.dropFirst().dropLast()), port: port)
         } else if host.isEmpty || host == "*" || host.contains(":") {
             throw TransportError(
-                .listen, .notFound, "can't listen on \(text.quoted): \(host.quoted) is no host",
+                .listen, .notFound, "can't listen on \(text.quoted): \(host.quoted) is not a host",
                 hint: "write 0.0.0.0:PORT or [::]:PORT for every address")
         } else {
             self = .host(String(host), port: port)
