@@ -1,11 +1,11 @@
-/// What a server sends can't drive the terminal: every byte that a terminal could take as an order is written as a visible escape.
+/// What a server sends can't drive the terminal: every byte that a terminal could obey is written as a visible escape.
 ///
-/// Shown as escapes: C0 but tab and newline, DEL, C1 (as decoded code points), bytes that are not valid UTF-8 (an 8-bit terminal takes a raw `0x9b` for
+/// Shown as escapes: C0 except tab and newline, DEL, C1 (as decoded code points), bytes that are not valid UTF-8 (an 8-bit terminal takes a raw `0x9b` for
 /// CSI), bidirectional controls (text that reads in another order than it was sent, "trojan source"), line and paragraph separators, and the invisible
 /// format characters that can hide text. A raw byte is written `\x1b`, a code point above U+007F `\u{202e}`. All else passes as it is; U+200D
 /// (zero-width joiner) passes too, since emoji and several scripts need it.
 ///
-/// A filter holds no state: give it whole messages, since a character cut in two is not valid UTF-8.
+/// A filter holds no state: pass it whole messages, since a character cut in two is not valid UTF-8.
 public enum EscapeFilter {
     /// Appends `bytes` to `output`, made harmless.
     public static func append(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
@@ -38,9 +38,7 @@ public enum EscapeFilter {
     }
 
     /// Appends borrowed `bytes` to `output`, made harmless.
-    public static func append(_ bytes: RawSpan, to output: inout [UInt8]) {
-        bytes.withUnsafeBytes { append($0, to: &output) }
-    }
+    public static func append(_ bytes: RawSpan, to output: inout [UInt8]) { bytes.withUnsafeBytes { append($0, to: &output) } }
 
     /// `text`, made harmless.
     public static func filter(_ text: String) -> String {
