@@ -25,7 +25,7 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
         case refused
         /// No route, no network, or no permission to use it.
         case unreachable
-        /// The time that the caller gave ran out.
+        /// The time for it ran out.
         case timedOut
         /// The peer reset the connection (RST), or it was gone when we wrote.
         case reset
@@ -63,7 +63,7 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
 
     public var description: String { message }
 
-    /// The same error told of another stage: a TLS failure on the way to a proxy is the proxy's.
+    /// The same error at another stage: a TLS failure on the way to a proxy is the proxy's.
     func at(_ stage: Stage) -> TransportError {
         var copy = self
         copy.stage = stage
@@ -72,7 +72,7 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
 }
 
 extension TransportError {
-    /// An operating system's refusal, told as "can't DO: TEXT".
+    /// An operating system's refusal, as "can't DO: TEXT".
     init(_ stage: Stage, _ doing: String, system: SystemError, hint: String? = nil) {
         self.init(stage, system.kind, "\(doing): \(system)", hint: hint)
     }

@@ -142,7 +142,7 @@ final class Box<Value> {
 func dial(
     _ target: Target, _ options: DialOptions = DialOptions(), onProgress: @escaping @EventLoop @Sendable (DialEvent) -> Void = { _ in }
 ) async -> Result<DialedStream, TransportError> {
-    await callback { Dialer.connect(to: target, options: options, onProgress: onProgress, completion: $0) }
+    await callback { _ = Dialer(to: target, options: options, onProgress: onProgress, completion: $0) }
 }
 
 extension Result where Failure == TransportError {

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Makes one connection: name, address, proxy, TLS. The value that ``connect(to:options:onProgress:completion:)`` returns is its handle.
+/// Makes one connection: name, address, proxy, TLS.
 @EventLoop
 final class Dialer {
     private enum State {
@@ -30,25 +30,15 @@ final class Dialer {
     ///   - onProgress: called for each step, for `-v`.
     ///   - completion: called once, unless ``cancel()`` comes first. Its error's stage is the step that failed; its kind is `timedOut`, whatever
     ///     the stage, when the time ran out.
-    @discardableResult
-    static func connect(
-        to target: Target, options: DialOptions = DialOptions(),
-        onProgress: @escaping (DialEvent) -> Void = { _ in },
+    init(
+        to target: Target, options: DialOptions = DialOptions(), onProgress: @escaping (DialEvent) -> Void = { _ in },
         completion: @escaping (Result<DialedStream, TransportError>) -> Void
-    ) -> Dialer {
-        let dialer = Dialer(target, options, onProgress, completion)
-        EventLoop.later { dialer.start() }
-        return dialer
-    }
-
-    private init(
-        _ target: Target, _ options: DialOptions, _ onProgress: @escaping (DialEvent) -> Void,
-        _ completion: @escaping (Result<DialedStream, TransportError>) -> Void
     ) {
         self.target = target
         self.options = options
         self.onProgress = onProgress
         self.completion = completion
+        EventLoop.later { self.start() }
     }
 
     /// Gives up. Nothing is called after it.
@@ -57,13 +47,11 @@ final class Dialer {
     // MARK: Name and address
 
     /// The proxy in use: a UNIX socket is reached with none.
-    private var proxy: Proxy? {
-        if case .host = target { options.proxy } else { nil }
-    }
+    private var proxy: Proxy? { if case .host = target { options.proxy } else { nil } }
 
     private func start() {
         guard case .idle = state else { return }
-        armDeadline()
+        deadline = options.connectTimeout.map { timeout in PeerTimer(seconds: timeout) { [self] in fail(timedOut(timeout)) } }
         state = .racing(HappyEyeballs(options.families), [:])
         switch proxy.map({ Target.host($0.host, port: $0.port) }) ?? target {
         case .unix(let path):
@@ -239,11 +227,6 @@ final class Dialer {
     // MARK: The end
 
     private var elapsed: Double { Double(monotonicNow() &- began) / 1e9 }
-
-    private func armDeadline() {
-        guard let timeout = options.connectTimeout else { return }
-        deadline = PeerTimer(seconds: timeout) { [self] in fail(timedOut(timeout)) }
-    }
 
     private func succeed(_ stream: ByteStream) {
         guard case .handshaking = state else { return }

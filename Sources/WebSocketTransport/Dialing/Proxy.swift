@@ -84,9 +84,7 @@ extension Proxy: CustomStringConvertible {
 struct NoProxyList {
     private let entries: [Substring]
 
-    init(_ text: String) {
-        entries = text.split { $0 == "," || $0.isWhitespace }
-    }
+    init(_ text: String) { entries = text.split { $0 == "," || $0.isWhitespace } }
 
     func contains(host: String, port: UInt16) -> Bool {
         let address = Resolver.literal(host, port: 0)
@@ -130,9 +128,7 @@ extension SocketAddress {
 }
 
 /// `host:port`, an IPv6 literal in brackets.
-func authority(_ host: String, _ port: UInt16) -> String {
-    host.contains(":") ? "[\(host)]:\(port)" : "\(host.escaped):\(port)"
-}
+func authority(_ host: String, _ port: UInt16) -> String { host.contains(":") ? "[\(host)]:\(port)" : "\(host.escaped):\(port)" }
 
 /// Takes `HOST[:PORT]` apart; brackets, or more than one colon, make HOST an IPv6 literal. `nil` when PORT is not a port.
 func splitHostAndPort(_ text: Substring) -> (host: String, port: UInt16?)? {

@@ -242,6 +242,4 @@ private func failure(_ kind: TransportError.Kind, _ message: String, hint: Strin
     TransportError(.proxy, kind, message, hint: hint)
 }
 
-private func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-    withUnsafeBytes(of: value.bigEndian) { Array($0) }
-}
+private func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }

@@ -67,12 +67,12 @@ enum Resolver {
         return (try? lookUp(host, port: port, family: AF_UNSPEC, flags: AI_NUMERICHOST).get())?.first
     }
 
-    /// The addresses that an override gives to `host` and `port`, names compared as DNS does.
+    /// The addresses that an override has for `host` and `port`, names compared as DNS does.
     static func override(_ host: String, port: UInt16, in overrides: [ResolveOverride]) -> [SocketAddress]? {
         overrides.first { $0.port == port && $0.host.lowercased() == host.lowercased() }?.addresses
     }
 
-    /// Looks `host` up in one family and hands the outcome over to the loop. It can't be stopped: who no longer cares ignores the outcome.
+    /// Looks `host` up in one family and hands the outcome over to the loop. It can't be stopped: a caller that no longer cares ignores the outcome.
     static func resolve(
         _ host: String, port: UInt16, family: AddressFamilies,
         completion: @escaping @EventLoop @Sendable (Result<[SocketAddress], ResolveFailure>) -> Void
@@ -104,14 +104,10 @@ enum Resolver {
         var next = list
         while let info = next {
             next = info.pointee.ai_next
-            guard let system = info.pointee.ai_addr, info.pointee.ai_addrlen <= MemoryLayout<sockaddr_storage>.size else { continue }
+            let bytes = UnsafeRawBufferPointer(start: info.pointee.ai_addr, count: Int(info.pointee.ai_addrlen))
             var storage = sockaddr_storage()
-            withUnsafeMutableBytes(of: &storage) {
-                $0.copyMemory(from: UnsafeRawBufferPointer(start: system, count: Int(info.pointee.ai_addrlen)))
-            }
-            if let address = SocketAddress(storage)?.with(port: port) {
-                addresses.append(address)
-            }
+            withUnsafeMutableBytes(of: &storage) { $0.copyBytes(from: bytes.prefix($0.count)) }
+            if let address = SocketAddress(storage)?.with(port: port) { addresses.append(address) }
         }
         return .success(addresses)
     }

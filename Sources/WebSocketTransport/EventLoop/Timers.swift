@@ -27,9 +27,7 @@ public final class Timer {
         EventLoop.timers.add(self)
     }
 
-    public func disarm() {
-        if index != nil { EventLoop.timers.remove(self) }
-    }
+    public func disarm() { if index != nil { EventLoop.timers.remove(self) } }
 
     fileprivate func fire() { body() }
 }

@@ -18,7 +18,7 @@ public struct CertificateInfo: Sendable, Equatable {
         names = alternativeNames(certificate)
     }
 
-    /// The names that the certificate stands for, told in an error: at most four of them.
+    /// The names that the certificate stands for, for an error: at most four of them.
     var namesForPeople: String {
         let bare = names.map { name in
             name.hasPrefix("DNS:") ? String(name.dropFirst(4)) : name.hasPrefix("IP Address:") ? String(name.dropFirst(11)) : name

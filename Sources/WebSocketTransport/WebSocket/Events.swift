@@ -27,11 +27,11 @@ public struct PauseReasons: OptionSet, Sendable {
 
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// What shows the messages takes no more for now.
+    /// What shows the messages is full for now.
     public static let output = PauseReasons(rawValue: 1 << 0)
     /// What answers the messages waits to be sent.
     public static let echo = PauseReasons(rawValue: 1 << 1)
-    /// What messages are saved to takes no more for now.
+    /// What messages are saved to is full for now.
     public static let saving = PauseReasons(rawValue: 1 << 2)
 
     static let all = PauseReasons(rawValue: .max)
