@@ -1,7 +1,7 @@
 import CPosix
 
 /// Where a stream socket can connect to or listen: a value, compared and printed without asking the system.
-public enum SocketAddress: Hashable, Sendable {
+public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address in host byte order.
     case ipv4(UInt32, port: UInt16)
     /// The address in host byte order; `scope` is the interface's index, for link-local addresses.
@@ -45,9 +45,7 @@ public enum SocketAddress: Hashable, Sendable {
         case .unix: AF_UNIX
         }
     }
-}
 
-extension SocketAddress: CustomStringConvertible {
     /// `127.0.0.1:80`, `[::1]:80` or `unix:/path`.
     public var description: String {
         switch self {
@@ -56,9 +54,7 @@ extension SocketAddress: CustomStringConvertible {
         case .unix: host
         }
     }
-}
 
-extension SocketAddress {
     /// Reads what the system wrote; `nil` for another family.
     init?(_ storage: sockaddr_storage) {
         let address: SocketAddress? = withUnsafeBytes(of: storage) { bytes in

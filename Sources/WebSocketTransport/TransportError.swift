@@ -69,9 +69,7 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
         copy.stage = stage
         return copy
     }
-}
 
-extension TransportError {
     /// An operating system's refusal, as "can't DO: TEXT".
     init(_ stage: Stage, _ doing: String, system: SystemError, hint: String? = nil) {
         self.init(stage, system.kind, "\(doing): \(system)", hint: hint)

@@ -96,6 +96,13 @@ public final class WebSocket {
     public var statistics: Statistics { connection.statistics }
     public var handshakeResult: HandshakeResult? { connection.opened }
 
+    /// Sends a text message. Throws unless the socket is open.
+    public func send(_ text: String) throws(UsageError) {
+        var text = text
+        let result = text.withUTF8 { bytes in Result { () throws(UsageError) in try send(.text, UnsafeRawBufferPointer(bytes)) } }
+        try result.get()
+    }
+
     /// Sends a message; the bytes of a text must be valid UTF-8. Throws unless the socket is open.
     public func send(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer) throws(UsageError) {
         try perform { (connection) throws(UsageError) in try connection.send(kind, bytes) }

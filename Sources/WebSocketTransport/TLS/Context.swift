@@ -6,12 +6,7 @@ public enum TLSVersion: String, Sendable, Equatable, CaseIterable {
     case v12 = "1.2"
     case v13 = "1.3"
 
-    var wire: Int32 {
-        switch self {
-        case .v12: TLS1_2_VERSION
-        case .v13: TLS1_3_VERSION
-        }
-    }
+    var wire: Int32 { self == .v12 ? TLS1_2_VERSION : TLS1_3_VERSION }
 }
 
 /// A certificate to show, and its private key.
@@ -161,18 +156,14 @@ private func chooseProtocol(
     _ ssl: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ chosenCount: UnsafeMutablePointer<UInt8>?,
     _ offered: UnsafePointer<UInt8>?, _ offeredCount: UInt32, _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let chosen, let chosenCount, let offered else { return SSL_TLSEXT_ERR_NOACK }
-    var rest = UnsafeBufferPointer(start: offered, count: Int(offeredCount))[...]
-    while let count = rest.first, rest.count > Int(count) {
-        let name = rest.dropFirst().prefix(Int(count))
-        if name.elementsEqual(webSocketProtocols.dropFirst()) {
-            chosen.pointee = offered + name.startIndex
-            chosenCount.pointee = count
-            return SSL_TLSEXT_ERR_OK
-        }
-        rest = rest.dropFirst(1 + Int(count))
+    // What is found lies in the first list, which has to outlive this call.
+    var found: UnsafeMutablePointer<UInt8>?
+    let ours = webSocketProtocols
+    guard SSL_select_next_proto(&found, chosenCount, offered, offeredCount, ours, UInt32(ours.count)) == OPENSSL_NPN_NEGOTIATED else {
+        return SSL_TLSEXT_ERR_NOACK
     }
-    return SSL_TLSEXT_ERR_NOACK
+    chosen?.pointee = UnsafePointer(found)
+    return SSL_TLSEXT_ERR_OK
 }
 
 /// Notes the verdict at the first certificate that fails: after the handshake OpenSSL has only its code.
