@@ -30,10 +30,6 @@ static inline int wsline_el_set_clientdata(EditLine *el, void *data) {
     return el_wset(el, EL_CLIENTDATA, data);
 }
 
-static inline int wsline_el_set_signal(EditLine *el, int handled) {
-    return el_wset(el, EL_SIGNAL, handled);
-}
-
 static inline int wsline_el_add_function(EditLine *el, const int32_t *name, const int32_t *help, unsigned char (*function)(EditLine *, int)) {
     return el_wset(el, EL_ADDFN, (const wchar_t *)name, (const wchar_t *)help, function);
 }
@@ -91,17 +87,13 @@ static inline int wsline_window_size(int descriptor, struct winsize *size) {
     return ioctl(descriptor, TIOCGWINSZ, size);
 }
 
-// The handler's field in struct sigaction lies in a union of another name on each platform, and SIG_DFL is a cast that Swift doesn't import everywhere.
+// The handler's field in struct sigaction lies in a union of another name on each platform, and SIG_DFL is a cast that Swift doesn't import everywhere: a null pointer on each of them.
 static inline int wsline_set_signal_handler(int signal, void (*handler)(int), int flags, struct sigaction *previous) {
     struct sigaction action = {0};
     action.sa_handler = handler;
     action.sa_flags = flags;
     sigemptyset(&action.sa_mask);
     return sigaction(signal, &action, previous);
-}
-
-static inline int wsline_set_signal_default(int signal, struct sigaction *previous) {
-    return wsline_set_signal_handler(signal, SIG_DFL, 0, previous);
 }
 
 static inline int wsline_signal_is_default(int signal) {

@@ -18,38 +18,18 @@ static inline long wsline_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
     return SSL_set_tlsext_host_name(ssl, name);
 }
 
-// SSL_CTX_set_min_proto_version is a macro over SSL_CTX_ctrl.
-static inline int wsline_SSL_CTX_set_min_proto_version(SSL_CTX *context, int version) {
-    return (int)SSL_CTX_set_min_proto_version(context, version);
-}
-
-// SSL_CTX_set_mode is a macro over SSL_CTX_ctrl.
-static inline void wsline_SSL_CTX_set_mode(SSL_CTX *context, long mode) {
-    (void)SSL_CTX_set_mode(context, mode);
-}
-
-// SSL_CTX_set_read_ahead is a macro over SSL_CTX_ctrl.
-static inline void wsline_SSL_CTX_set_read_ahead(SSL_CTX *context, int yes) {
-    (void)SSL_CTX_set_read_ahead(context, yes);
-}
-
-// SSL_CTX_set_session_cache_mode is a macro over SSL_CTX_ctrl.
-static inline void wsline_SSL_CTX_set_session_cache_mode(SSL_CTX *context, long mode) {
-    (void)SSL_CTX_set_session_cache_mode(context, mode);
+// What a context is set to by macros over SSL_CTX_ctrl, and by SSL_OP_ constants, which are casts inside a macro.
+static inline void wsline_SSL_CTX_set_up(SSL_CTX *context, int minimum, long modes, int has_tickets) {
+    (void)SSL_CTX_set_min_proto_version(context, minimum);
+    (void)SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | (has_tickets ? 0 : SSL_OP_NO_TICKET));
+    (void)SSL_CTX_set_mode(context, modes);
+    (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    (void)SSL_CTX_set_read_ahead(context, 1);
 }
 
 // XN_FLAG_RFC2253 is an expression over casts, which Swift can't import; ASN1_STRFLGS_ESC_CTRL in it keeps a peer's control characters out.
 static inline int wsline_X509_NAME_print(BIO *out, const X509_NAME *name) {
     return X509_NAME_print_ex(out, name, 0, XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ);
-}
-
-// The SSL_OP_ constants are casts inside a macro, which Swift can't import.
-static inline uint64_t wsline_SSL_OP_hardening(void) {
-    return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;
-}
-
-static inline uint64_t wsline_SSL_OP_NO_TICKET(void) {
-    return SSL_OP_NO_TICKET;
 }
 
 // BIO_set_ssl is a macro over BIO_ctrl: it lays a TLS session under a BIO, so that another one can run inside it.
@@ -63,7 +43,7 @@ static inline long wsline_BIO_get_mem_data(BIO *bio, char **data) {
 }
 
 // EVP loads OpenSSL's providers before its first digest, which takes a millisecond of each run; the older calls below don't. They are deprecated
-// as an interface since 3.0, so a compiler would warn; where OpenSSL was built without them EVP serves. Gives 1, or 0 where SHA-1 is refused.
+// as an interface since 3.0, so a compiler would warn; where OpenSSL was built without them EVP serves. Returns 1, or 0 where SHA-1 is refused.
 static inline int wsline_SHA1(const void *data, size_t count, unsigned char digest[SHA_DIGEST_LENGTH]) {
 #ifdef OPENSSL_NO_DEPRECATED_3_0
     return EVP_Digest(data, count, digest, NULL, EVP_sha1(), NULL);

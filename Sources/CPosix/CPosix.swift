@@ -1,4 +1,4 @@
-// The C library of this system, under one name: no other source asks which one it is.
+// The C library of this system, under one name: no other source asks which one it is. Where a method hides a call, it's `CPosix.write`.
 #if canImport(Glibc)
     @_exported import Glibc
 #elseif canImport(Musl)
@@ -15,23 +15,7 @@
     public let streamSocket = SOCK_STREAM
 #endif
 
-// MARK: Calls under names that no method hides
-
-@inlinable
-public func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int { read(descriptor, buffer, count) }
-
-@inlinable
-public func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int { write(descriptor, bytes, count) }
-
-public func systemOpen(_ path: String, _ flags: Int32, _ mode: mode_t = 0) -> Int32 { open(path, flags, mode) }
-
-public func systemConnect(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {
-    connect(descriptor, address, length)
-}
-
-public func systemBind(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {
-    bind(descriptor, address, length)
-}
+// MARK: Sockets
 
 /// Sends on a socket; a peer that is gone is an error, and no signal.
 @inlinable
@@ -42,11 +26,6 @@ public func systemSend(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count:
         send(descriptor, bytes, count, Int32(MSG_NOSIGNAL))
     #endif
 }
-
-@discardableResult
-public func systemClose(_ descriptor: Int32) -> Int32 { close(descriptor) }
-
-// MARK: Sockets
 
 /// Lets a socket whose peer is gone fail, and not end the process: Darwin's way, which has no flag for `send`.
 public func ignoreBrokenPipe(_ descriptor: Int32) {
@@ -106,7 +85,18 @@ public func errorText(_ code: Int32) -> String {
     return text.prefix(1).lowercased() + text.dropFirst()
 }
 
-// MARK: Writing
+// MARK: Descriptors
+
+/// A pipe whose ends don't block, and are closed on exec. Nil, with `errno`, when there is none to be had.
+public func makePipe() -> (reads: Int32, writes: Int32)? {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { return nil }
+    for end in ends {
+        _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(end, F_SETFL, O_NONBLOCK)
+    }
+    return (ends[0], ends[1])
+}
 
 /// Writes all of `bytes`, waiting while the descriptor takes no more. False, with `errno`, when it never will.
 @discardableResult
@@ -114,7 +104,7 @@ public func writeAll(_ bytes: some Sequence<UInt8>, to descriptor: Int32) -> Boo
     Array(bytes).withUnsafeBytes { buffer in
         var rest = buffer[...]
         while !rest.isEmpty {
-            let written = systemWrite(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            let written = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
             if written >= 0 {
                 rest = rest.dropFirst(written)
             } else if errno == EAGAIN || errno == EWOULDBLOCK {

@@ -10,12 +10,8 @@
 struct LineDisplay {
     typealias Position = LineLayout.Position
 
-    enum Kind: Equatable {
-        case ansi
-        case dumb
-    }
-
-    let kind: Kind
+    /// Whether the terminal knows no more than CR and spaces.
+    let isDumb: Bool
     /// Whether the terminal wraps its rows anew when its width changes, as nearly all do; xterm, the Linux console and GNU screen cut them off.
     let rewraps: Bool
     private(set) var columns: Int
@@ -30,8 +26,8 @@ struct LineDisplay {
     private var dumbWidth = 0
     private var dumbFirst = 0
 
-    init(kind: Kind, rewraps: Bool, columns: Int, rows: Int) {
-        self.kind = kind
+    init(isDumb: Bool, rewraps: Bool, columns: Int, rows: Int) {
+        self.isDumb = isDumb
         self.rewraps = rewraps
         self.columns = columns
         self.rows = rows
@@ -39,8 +35,8 @@ struct LineDisplay {
 
     /// What makes the screen show `line` with its cursor at `offset`.
     mutating func update(prompt: Prompt, line: some Sequence<Int32>, cursor offset: Int) -> [UInt8] {
-        let layout = LineLayout(prompt: prompt, line: line, cursor: offset, columns: kind == .dumb ? .max / 2 : columns)
-        guard kind == .ansi else { return updateDumb(layout) }
+        let layout = LineLayout(prompt: prompt, line: line, cursor: offset, columns: isDumb ? .max / 2 : columns)
+        guard !isDumb else { return updateDumb(layout) }
         let height = max(rows, 1)
         let oldTop = top
         if layout.cursor.row < top { top = layout.cursor.row }
@@ -57,7 +53,7 @@ struct LineDisplay {
     mutating func erase() -> [UInt8] {
         defer { forget() }
         guard shown != nil else { return [] }
-        if kind == .dumb {
+        if isDumb {
             return [0x0d] + Array(repeating: 0x20, count: dumbWidth) + [0x0d]
         }
         var output: [UInt8] = []
@@ -74,7 +70,7 @@ struct LineDisplay {
         }
         guard let shown else { return [] }
         var output: [UInt8] = []
-        if kind == .ansi {
+        if !isDumb {
             move(to: Position(row: shown.lastRow, column: 0), in: &output)
             // The cursor's own row after a full one is empty already.
             if shown.cursorWraps && cursor.row > shown.end.row { return output + [0x0d] }
@@ -93,7 +89,7 @@ struct LineDisplay {
     mutating func resize(columns newColumns: Int, rows newRows: Int) -> [UInt8] {
         guard newColumns != columns || newRows != rows else { return [] }
         let width = max(newColumns, 2)
-        if let shown, rewraps, kind == .ansi, newColumns != columns {
+        if let shown, rewraps, !isDumb, newColumns != columns {
             cursor.row = shown.row(of: cursor, rewrappedTo: width)
         }
         columns = newColumns
@@ -106,7 +102,7 @@ struct LineDisplay {
     /// What draws the whole window anew, when what it shows is no longer known, with the last rows of `above` in it; `update` draws the line below them.
     /// Where the window may show more than `above`, it is scrolled off first, to where the terminal keeps such rows.
     mutating func repaint(above: RecentOutput, columns newColumns: Int, rows newRows: Int) -> [UInt8] {
-        guard kind == .ansi else { return resize(columns: newColumns, rows: newRows) }
+        guard !isDumb else { return resize(columns: newColumns, rows: newRows) }
         let height = max(newRows, 1)
         let lines = above.lastLines(height - 1)
         forget()
@@ -148,7 +144,7 @@ struct LineDisplay {
         var from = new.cell(atByte: common)
         // A mark without width changes the character before it.
         if old.hasMark(at: old.cell(atByte: common)) || new.hasMark(at: from) { from = new.drawnCell(upTo: from - 1) }
-        // Behind a full row: its last character is drawn again, so that the terminal itself wraps there or, before a newline, doesn't.
+        // After a full row: its last character is drawn again, so that the terminal itself wraps there or, before a newline, doesn't.
         let isAppended = old.cursorWraps && from == old.cells.count && from < new.cells.count && !new.cells[from].isNewline
         if from > 0, !isAppended {
             let previous = new.cells[from - 1]

@@ -6,7 +6,7 @@ import CPosix
 public enum LineEvent: Sendable, Equatable {
     /// Enter: the line, with the newlines that were pasted into it.
     case line(String)
-    /// Ctrl-C on an empty line. Reading on gives the next one too.
+    /// Ctrl-C on an empty line. Reading on returns the next one too.
     case interrupt
     /// Ctrl-D on an empty line, or the terminal is gone.
     case endOfInput
@@ -26,7 +26,7 @@ public final class LineEditor: @unchecked Sendable {
         public var prompt: Prompt
         /// What Tab completes, asked with the line and the cursor's offset in Unicode scalars. Nil: nothing.
         public var complete: ((_ line: String, _ cursor: Int) -> Completion?)?
-        /// The process's environment: `TERM` and what tells one terminal from another.
+        /// The process's environment: `TERM` and what identifies a terminal.
         public var environment: [String: String]
         public var input: Int32 = STDIN_FILENO
         public var output: Int32 = STDOUT_FILENO
@@ -78,7 +78,7 @@ public final class LineEditor: @unchecked Sendable {
 
     private enum Ending { case interrupt, cleared, endOfInput, stopped }
 
-    /// - Throws: `LineTerminalError` when input or output is no terminal, or libedit can't start.
+    /// - Throws: `LineTerminalError` when input or output is not a terminal, or libedit can't start.
     public init(_ configuration: Configuration, history: History = History(), printer: TerminalPrinter) throws(LineTerminalError) {
         guard isatty(configuration.input) != 0, isatty(configuration.output) != 0 else { throw .noTerminal }
         prompt = configuration.prompt
@@ -98,7 +98,7 @@ public final class LineEditor: @unchecked Sendable {
                 paste: { handle, _ in LineEditor.of(handle)?.pasteCommand() ?? UInt8(CC_ERROR) },
                 clearScreen: { handle, _ in LineEditor.of(handle)?.clearScreenCommand() ?? UInt8(CC_ERROR) }))
         window = Window(input: input, output: output, pipe: pipe, environment: environment, reportDelay: configuration.reportDelay)
-        display = LineDisplay(kind: usesEscapes ? .ansi : .dumb, rewraps: !cutsRows, columns: window.size.columns, rows: window.size.rows)
+        display = LineDisplay(isDumb: !usesEscapes, rewraps: !cutsRows, columns: window.size.columns, rows: window.size.rows)
         wsline_el_set_clientdata(engine.handle, Unmanaged.passUnretained(self).toOpaque())
         wsline_el_set_getcfn(engine.handle) { handle, character in LineEditor.of(handle)?.nextCharacter(character) ?? -1 }
         for entry in history.entries { engine.enterHistory(entry) }
@@ -117,9 +117,7 @@ public final class LineEditor: @unchecked Sendable {
     }
 
     /// Restores the terminal as it was found, until the next `readLine`. On the reading thread.
-    public func close() {
-        TerminalModes.restore()
-    }
+    public func close() { TerminalModes.restore() }
 
     /// Adds a line to what the arrows and Ctrl-R find, and to the history's file.
     /// - Throws: why it could not be kept; it is found in this session all the same.
@@ -129,7 +127,7 @@ public final class LineEditor: @unchecked Sendable {
         try history.add(line)
     }
 
-    /// Reads a line. The terminal stays in the editor's modes between two calls, in which Ctrl-C is a key and not a signal; `close` gives it back.
+    /// Reads a line. The terminal stays in the editor's modes between two calls, in which Ctrl-C is a key and not a signal; `close` restores it.
     public func readLine() -> LineEvent {
         do {
             try TerminalModes.enter(.editing, descriptor: input, bracketedPaste: usesEscapes)
@@ -164,7 +162,7 @@ public final class LineEditor: @unchecked Sendable {
         }
     }
 
-    /// Leaves the finished line on the screen, whole, and gives it.
+    /// Leaves the finished line on the screen, whole, and returns it.
     private func accept(count: Int) -> String {
         engine.withLine { buffer, _ in
             let whole = buffer[..<min(count, buffer.count)]
@@ -219,10 +217,8 @@ public final class LineEditor: @unchecked Sendable {
         switch event {
         case .paste(let bytes):
             guard bytes.count <= Self.longestPaste else {
-                printAbove(
-                    Array(
-                        "A paste of \(bytes.count) bytes is longer than a line may be (\(Self.longestPaste)); nothing was inserted.\n".utf8)
-                )
+                let text = "A paste of \(bytes.count) bytes is longer than a line may be (\(Self.longestPaste)); nothing was inserted.\n"
+                printAbove(Array(text.utf8))
                 needsBell = true
                 return nil
             }
@@ -295,7 +291,7 @@ public final class LineEditor: @unchecked Sendable {
         pasted = ""
     }
 
-    /// libedit gives a line of more than 1,000 characters back short after a look at history, see `LibEdit.repair`.
+    /// After a look at history libedit returns a line of more than 1,000 characters short, see `LibEdit.repair`.
     private func keepLongLine() {
         let (count, isWhole) = engine.withLine { line, _ in (line.count, line.count > LibEdit.shortMemory && !line.contains(0)) }
         if isWhole {
@@ -338,7 +334,7 @@ public final class LineEditor: @unchecked Sendable {
         }
     }
 
-    /// Ctrl-Z: the shell finds its terminal as it left it, and gives it back with the line half-typed.
+    /// Ctrl-Z: the shell finds its terminal as it left it, and the line comes back half-typed.
     private func suspend() {
         write(display.finish())
         TerminalModes.restore()

@@ -1,11 +1,11 @@
-/// What a server sends can't drive the terminal: every byte that a terminal could take as an order is written as a visible escape.
+/// What a server sends can't drive the terminal: every byte that a terminal could obey is written as a visible escape.
 ///
-/// Shown as escapes: C0 but tab and newline, DEL, C1 (as decoded code points), bytes that are not valid UTF-8 (an 8-bit terminal takes a raw `0x9b` for
+/// Shown as escapes: C0 except tab and newline, DEL, C1 (as decoded code points), bytes that are not valid UTF-8 (an 8-bit terminal takes a raw `0x9b` for
 /// CSI), bidirectional controls (text that reads in another order than it was sent, "trojan source"), line and paragraph separators, and the invisible
 /// format characters that can hide text. A raw byte is written `\x1b`, a code point above U+007F `\u{202e}`. All else passes as it is; U+200D
 /// (zero-width joiner) passes too, since emoji and several scripts need it.
 ///
-/// A filter holds no state: give it whole messages, since a character cut in two is not valid UTF-8.
+/// A filter holds no state: pass it whole messages, since a character cut in two is not valid UTF-8.
 public enum EscapeFilter {
     /// Appends `bytes` to `output`, made harmless.
     public static func append(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
@@ -18,7 +18,7 @@ public enum EscapeFilter {
                 index += 1
                 continue
             }
-            let (scalar, length) = decode(bytes, at: index)
+            let (scalar, length, _) = Unicode.UTF8.decodeFirst(bytes[index...])
             if let scalar, !isDangerous(scalar) {
                 index += length
                 continue
@@ -26,19 +26,19 @@ public enum EscapeFilter {
             output.append(contentsOf: bytes[clean..<index])
             if let scalar, scalar >= 0x80 {
                 appendScalarEscape(scalar, to: &output)
+                index += length
             } else {
-                appendByteEscape(byte, to: &output)
+                output.append(contentsOf: "\\x".utf8)
+                output += [byte >> 4, byte & 15].map { $0 < 10 ? UInt8(ascii: "0") + $0 : UInt8(ascii: "a") + $0 - 10 }
+                index += 1
             }
-            index += length
             clean = index
         }
         output.append(contentsOf: bytes[clean...])
     }
 
     /// Appends borrowed `bytes` to `output`, made harmless.
-    public static func append(_ bytes: RawSpan, to output: inout [UInt8]) {
-        bytes.withUnsafeBytes { append($0, to: &output) }
-    }
+    public static func append(_ bytes: RawSpan, to output: inout [UInt8]) { bytes.withUnsafeBytes { append($0, to: &output) } }
 
     /// `text`, made harmless.
     public static func filter(_ text: String) -> String {
@@ -65,40 +65,33 @@ public enum EscapeFilter {
         }
     }
 
-    static func appendByteEscape(_ byte: UInt8, to output: inout [UInt8]) {
-        output.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "x"), hexDigit(byte >> 4), hexDigit(byte & 15)])
-    }
-
     static func appendScalarEscape(_ scalar: UInt32, to output: inout [UInt8]) {
-        output.append(contentsOf: "\\u{".utf8)
-        output.append(contentsOf: String(scalar, radix: 16).utf8)
-        output.append(UInt8(ascii: "}"))
+        output += "\\u{\(String(scalar, radix: 16))}".utf8
     }
+}
 
-    private static func hexDigit(_ nibble: UInt8) -> UInt8 {
-        nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
-    }
-
-    /// The scalar that begins at `index` and the bytes it takes, or no scalar and one byte when it is not valid UTF-8 (RFC 3629, section 4).
-    private static func decode(_ bytes: UnsafeRawBufferPointer, at index: Int) -> (scalar: UInt32?, length: Int) {
-        let lead = bytes[index]
+extension Unicode.UTF8 {
+    /// The scalar that `bytes`, which aren't empty, begin with, and its length. No scalar if they begin with something else (RFC 3629 §4), of the
+    /// length that one replacement character stands for; `isCut` if more bytes could make it one.
+    static func decodeFirst(_ bytes: some RandomAccessCollection<UInt8>) -> (scalar: UInt32?, length: Int, isCut: Bool) {
+        let lead = bytes[bytes.startIndex]
         let length: Int
         var scalar: UInt32
         switch lead {
-        case 0..<0x80: return (UInt32(lead), 1)
+        case 0..<0x80: return (UInt32(lead), 1, false)
         case 0xc2...0xdf: (length, scalar) = (2, UInt32(lead & 0x1f))
         case 0xe0...0xef: (length, scalar) = (3, UInt32(lead & 0x0f))
         case 0xf0...0xf4: (length, scalar) = (4, UInt32(lead & 0x07))
-        default: return (nil, 1)
+        default: return (nil, 1, false)
         }
-        guard bytes.count - index >= length else { return (nil, 1) }
-        for offset in 1..<length {
-            let byte = bytes[index + offset]
-            guard byte & 0xc0 == 0x80 else { return (nil, 1) }
+        var taken = 1
+        for byte in bytes.dropFirst().prefix(length - 1) {
+            guard byte & 0xc0 == 0x80 else { return (nil, taken, false) }
             scalar = scalar << 6 | UInt32(byte & 0x3f)
+            taken += 1
         }
+        guard taken == length else { return (nil, taken, true) }
         let least: UInt32 = length == 2 ? 0x80 : length == 3 ? 0x800 : 0x10000
-        guard scalar >= least, Unicode.Scalar(scalar) != nil else { return (nil, 1) }
-        return (scalar, length)
+        return (scalar >= least && Unicode.Scalar(scalar) != nil ? scalar : nil, length, false)
     }
 }

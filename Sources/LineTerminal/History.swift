@@ -23,9 +23,7 @@ public struct History: Sendable {
     private var reported: Failure?
 
     /// A history that is not kept.
-    public init() {
-        path = nil
-    }
+    public init() { path = nil }
 
     /// The history at `path`, and why it could not be read, if so. A file that isn't there is an empty history.
     public static func open(path: String) -> (history: History, failure: Failure?) {
@@ -38,9 +36,7 @@ public struct History: Sendable {
         return (history, history.reported)
     }
 
-    private init(path: String) {
-        self.path = path
-    }
+    private init(path: String) { self.path = path }
 
     /// `$XDG_STATE_HOME/wsline/history`, or `~/.local/state/wsline/history` where that is unset, empty or relative (which the XDG Base Directory
     /// Specification says to ignore). Nil where there is no `HOME` either.
@@ -51,9 +47,7 @@ public struct History: Sendable {
     }
 
     /// Whether `line` is kept: not an empty one, one that begins with a space, or a repeat of the last.
-    public func accepts(_ line: String) -> Bool {
-        !line.isEmpty && !line.hasPrefix(" ") && line != entries.last
-    }
+    public func accepts(_ line: String) -> Bool { !line.isEmpty && !line.hasPrefix(" ") && line != entries.last }
 
     /// Adds `line` if it is to be kept, here and in the file.
     /// - Throws: why the file could not be written, unless that was reported before; the line is in `entries` all the same.
@@ -195,12 +189,8 @@ public struct History: Sendable {
         Failure(description: "could not \(action) the history \(quoted(path)): \(errorText(code))")
     }
 
-    private static func quoted(_ path: String) -> String {
-        "'\(EscapeFilter.filter(path))'"
-    }
+    private static func quoted(_ path: String) -> String { "'\(EscapeFilter.filter(path))'" }
 }
 
 /// Mode 0600 when it is created. A function of its own, since `History.open` hides the system's.
-private func openFile(_ path: String, _ flags: Int32) -> Int32 {
-    open(path, flags, mode_t(S_IRUSR | S_IWUSR))
-}
+private func openFile(_ path: String, _ flags: Int32) -> Int32 { open(path, flags, mode_t(S_IRUSR | S_IWUSR)) }

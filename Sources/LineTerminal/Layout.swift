@@ -3,8 +3,8 @@ import CLibEdit
 /// Where prompt and line stand on the screen, cell by cell, on rows of `columns` cells.
 ///
 /// What this relies on, and all of it: the terminal wraps a character that doesn't fit to the next row; it takes `wcwidth`'s widths; tab is never sent.
-/// Where terminals differ on a width (emoji joined by U+200D, variation selectors), the joiner or selector is not drawn, so each part has the width that
-/// `wcwidth` gives it. What has no width of its own (control characters, bidirectional controls) is drawn as a visible escape, a newline breaks the row.
+/// Where terminals differ on a width (emoji joined by U+200D, variation selectors), the joiner or selector is not drawn, so each part has its
+/// width by `wcwidth`. What has no width of its own (control characters, bidirectional controls) is drawn as a visible escape, a newline breaks the row.
 struct LineLayout: Equatable {
     struct Position: Equatable {
         var row = 0
@@ -88,11 +88,9 @@ struct LineLayout: Equatable {
     }
 
     /// Whether cell `index` is a mark without width.
-    func hasMark(at index: Int) -> Bool {
-        index < cells.count && cells[index].width == 0 && !cells[index].isNewline
-    }
+    func hasMark(at index: Int) -> Bool { index < cells.count && cells[index].width == 0 && !cells[index].isNewline }
 
-    /// The last cell up to `index` that is no mark.
+    /// The last cell up to `index` that isn't a mark.
     func drawnCell(upTo index: Int) -> Int {
         var index = index
         while index > 0, hasMark(at: index) { index -= 1 }
@@ -122,9 +120,7 @@ struct LineLayout: Equatable {
         return point.row > end.row && position.column >= columns ? position.row + 1 : position.row
     }
 
-    private func start(of cell: Int) -> Int {
-        cell < cells.count ? cells[cell].start : bytes.count
-    }
+    private func start(of cell: Int) -> Int { cell < cells.count ? cells[cell].start : bytes.count }
 
     private mutating func placeCursor() {
         if cursorCell < cells.count {
@@ -175,13 +171,9 @@ struct LineLayout: Equatable {
     }
 
     /// One character that is shown as several: drawn as cells of their own, so that it may wrap, though the cursor only stands on the first.
-    private mutating func placeText(_ text: [UInt8]) {
-        for byte in text { place([byte], width: 1) }
-    }
+    private mutating func placeText(_ text: [UInt8]) { for byte in text { place([byte], width: 1) } }
 
-    private func wrapped(width: Int) -> Position {
-        end.column + width > columns ? Position(row: end.row + 1, column: 0) : end
-    }
+    private func wrapped(width: Int) -> Position { end.column + width > columns ? Position(row: end.row + 1, column: 0) : end }
 
     private mutating func place(_ text: [UInt8], width: Int) {
         let position = wrapped(width: width)

@@ -24,18 +24,14 @@ final class LibEdit {
     }
 
     /// Its wide characters come from the locale: the user's, or where that is not UTF-8 (in containers `LANG` is often unset) `C.UTF-8`.
-    static func useUTF8Locale() {
-        _ = locale
-    }
-
-    private static let locale: Void = {
+    static let useUTF8Locale: Void = {
         for name in ["", "C.UTF-8", "en_US.UTF-8", "UTF-8"] {
             if setlocale(LC_CTYPE, name) != nil, String(cString: nl_langinfo(nl_item(CODESET))) == "UTF-8" { return }
         }
     }()
 
     init(input: Int32, commands: Commands) throws(LineTerminalError) {
-        Self.useUTF8Locale()
+        _ = Self.useUTF8Locale
         sinkMemory = .allocate(capacity: 1)
         sinkMemory.initialize(to: nil)
         sinkSize = .allocate(capacity: 1)
@@ -50,7 +46,6 @@ final class LibEdit {
         (self.sink, self.history, self.handle) = (sink, history, handle)
         wsline_history_set_size(history, Int32(History.capacity))
         wsline_el_set_history(handle, history)
-        wsline_el_set_signal(handle, 0)
         setUpKeys(commands)
     }
 
@@ -63,7 +58,7 @@ final class LibEdit {
         sinkSize.deallocate()
     }
 
-    /// Keys that terminals have and libedit doesn't know. Sourced after them, `~/.editrc` has the last word, but on the keys that the program itself needs.
+    /// Keys that terminals have and libedit doesn't know. Sourced after them, `~/.editrc` has the last word, except on the keys that the program itself needs.
     private func setUpKeys(_ commands: Commands) {
         _ = wsline_el_set_editor(handle, Self.wide("emacs"))
         add("wsline-complete", "Complete the word", commands.complete)
@@ -115,9 +110,7 @@ final class LibEdit {
         if alternative { _ = wsline_el_bind_alternative(handle, Self.wide(key), Self.wide(command)) }
     }
 
-    private static func wide(_ text: String) -> [Int32] {
-        EditBuffer.encode(text)
-    }
+    private static func wide(_ text: String) -> [Int32] { EditBuffer.encode(text) }
 
     /// A wide string that lives as long as the process, as one of few names.
     private static func kept(_ text: String) -> UnsafePointer<Int32> {
@@ -143,9 +136,7 @@ final class LibEdit {
     var isEmpty: Bool { withLine { line, _ in line.isEmpty } }
 
     /// Whether libedit could take `text`.
-    func insert(_ text: String) -> Bool {
-        wsline_el_insert(handle, EditBuffer.encode(text)) == 0
-    }
+    func insert(_ text: String) -> Bool { wsline_el_insert(handle, EditBuffer.encode(text)) == 0 }
 
     /// Puts `text` in place of the scalars of `range`, and the cursor after it.
     func replace(_ range: Range<Int>, with text: String) {
@@ -162,7 +153,8 @@ final class LibEdit {
     /// Puts `line` back when the buffer is that line with its end lost.
     func repair(from line: [Int32]) {
         let isDamaged = withLine { current, _ in
-            current.count == line.count && current.contains(0) && current.prefix(Self.shortMemory) == line[..<Self.shortMemory]
+            current.count == line.count && current.contains(0)
+                && current.prefix(Self.shortMemory).elementsEqual(line.prefix(Self.shortMemory))
         }
         if isDamaged { _ = wsline_el_replace(handle, line + [0]) }
     }
@@ -176,16 +168,33 @@ final class LibEdit {
     /// Whether libedit rang the bell since the last call. What else it drew is dropped.
     func takeBell() -> Bool {
         fflush(sink)
-        defer {
-            rewind(sink)
-        }
+        defer { rewind(sink) }
         guard let memory = sinkMemory.pointee, sinkSize.pointee > 0 else { return false }
         return memchr(memory, 0x07, sinkSize.pointee) != nil
     }
 }
 
-extension UnsafeBufferPointer where Element: Equatable {
-    fileprivate func prefix(_ count: Int) -> ArraySlice<Element> {
-        Array(self[..<Swift.min(count, self.count)])[...]
+/// The terminal that libedit sees in place of the user's: a pseudo-terminal with one row, whose size never changes.
+///
+/// libedit draws each key it takes, though nobody sees that, into buffers that it makes as large as the window of its terminal, which it asks as each line
+/// begins. It keeps a cursor from before the window shrank, and loses count of its rows where a line has more than the window: both write past the
+/// buffers. On a single row there is no count to lose: what doesn't fit scrolls. Nor can libedit set modes here that are not on the user's terminal.
+final class EngineTerminal {
+    /// Where libedit takes modes and size from; nothing is read from it or written to it.
+    let descriptor: Int32
+    private let controller: Int32
+
+    /// - Parameter modes: the user's, whose control characters libedit binds.
+    init(modes: termios) throws(LineTerminalError) {
+        var (modes, size) = (modes, winsize(ws_row: 1, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0))
+        var (controller, descriptor): (Int32, Int32) = (-1, -1)
+        guard openpty(&controller, &descriptor, nil, &modes, &size) == 0 else { throw .system(call: "openpty", code: errno) }
+        for end in [controller, descriptor] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        (self.controller, self.descriptor) = (controller, descriptor)
+    }
+
+    deinit {
+        close(descriptor)
+        close(controller)
     }
 }

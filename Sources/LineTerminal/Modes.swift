@@ -47,7 +47,7 @@ public enum TerminalModes {
         // A terminal that takes nothing more, of a connection that hangs for example, must not keep us.
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         let isReady = poll(&entry, 1, 100) == 1
-        if isReady, state.pointee.bracketedPaste { _ = systemWrite(descriptor, pasteOff.baseAddress, pasteOff.count) }
+        if isReady, state.pointee.bracketedPaste { _ = CPosix.write(descriptor, pasteOff.baseAddress, pasteOff.count) }
         while tcsetattr(descriptor, isReady ? TCSADRAIN : TCSANOW, &state.pointee.found) != 0 && errno == EINTR {}
     }
 
@@ -90,14 +90,10 @@ public enum TerminalModes {
     }
 
     /// The modes as they were found are no longer on the terminal, nor are ours: a shell has been there. The next `enter` starts anew.
-    static func forget() {
-        state.pointee.descriptor = -1
-    }
+    static func forget() { state.pointee.descriptor = -1 }
 
     /// The control characters that the user has set, as they were found.
-    static func controlCharacter(_ index: Int32) -> UInt8 {
-        withUnsafeBytes(of: &state.pointee.found.c_cc) { $0[Int(index)] }
-    }
+    static func controlCharacter(_ index: Int32) -> UInt8 { withUnsafeBytes(of: &state.pointee.found.c_cc) { $0[Int(index)] } }
 
     // MARK: Signals
 
@@ -153,7 +149,7 @@ public enum TerminalModes {
     /// (an orphaned process group, which the kernel doesn't stop).
     static func stopProcessGroup(resumedOn pipe: WakePipe) {
         var ours = sigaction()
-        _ = wsline_set_signal_default(SIGTSTP, &ours)
+        _ = wsline_set_signal_handler(SIGTSTP, nil, 0, &ours)
         kill(0, SIGTSTP)
         // The stop may take effect a moment after kill returns; the bound only runs while the process does.
         var wait = pollfd(fd: pipe.readEnd, events: Int16(POLLIN), revents: 0)

@@ -4,7 +4,7 @@ import CPosix
 /// Text for the terminal, from any thread.
 ///
 /// While a `LineEditor` reads a line, text is queued and the editor's thread prints it above the prompt, as many pieces at once as there are. While none
-/// does, text is written straight away by the thread that hands it in. Each piece ends in a newline on the screen, whether or not it has one.
+/// does, text is written straight away by the thread that hands it in. Each piece ends in a newline on the screen, added if it has none.
 ///
 /// The queue is bounded by its user: `enqueue` never waits for the editor, but reports when the queue is above the high-water mark; stop producing then until
 /// `onDrained` has been called.
@@ -56,17 +56,13 @@ public final class TerminalPrinter: Sendable {
 
     /// Hands in a piece of text, see `enqueue(_:)`.
     @discardableResult
-    public func enqueue(_ text: String) -> Bool {
-        enqueue(text.utf8)
-    }
+    public func enqueue(_ text: String) -> Bool { enqueue(text.utf8) }
 
     /// Whether producers should wait for `onDrained`.
     public var isAboveHighWater: Bool { state.withLock { $0.isFull } }
 
     /// Called on the editor's thread each time a queue that was above the high-water mark has been printed.
-    public func onDrained(_ callback: (@Sendable () -> Void)?) {
-        state.withLock { $0.onDrained = callback }
-    }
+    public func onDrained(_ callback: (@Sendable () -> Void)?) { state.withLock { $0.onDrained = callback } }
 
     /// Writes what is queued straight away if no editor reads; otherwise it is the editor's, which prints it before it next waits for a key.
     public func flush() {
@@ -79,10 +75,8 @@ public final class TerminalPrinter: Sendable {
 
     // MARK: For the editor
 
-    /// From here on text is queued, and `wake` is told when the queue is no longer empty.
-    func attach(_ wake: WakePipe) {
-        state.withLock { $0.wake = wake }
-    }
+    /// From here on text is queued, and `wake` is woken when the queue is no longer empty.
+    func attach(_ wake: WakePipe) { state.withLock { $0.wake = wake } }
 
     /// From here on text is written straight away; what is queued comes first.
     func detach() {
@@ -98,14 +92,10 @@ public final class TerminalPrinter: Sendable {
     var recent: RecentOutput { state.withLock { $0.recent } }
 
     /// The editor has printed `text`.
-    func record(_ text: [UInt8]) {
-        state.withLock { $0.recent.append(text) }
-    }
+    func record(_ text: [UInt8]) { state.withLock { $0.recent.append(text) } }
 
     /// What has been printed is no longer on the screen: it was cleared, or others have printed since.
-    func forgetRecent(followsOthers: Bool) {
-        state.withLock { $0.recent = RecentOutput(followsOthers: followsOthers) }
-    }
+    func forgetRecent(followsOthers: Bool) { state.withLock { $0.recent = RecentOutput(followsOthers: followsOthers) } }
 
     /// All that is queued goes through `print`, which writes it.
     func drain(_ print: ([UInt8]) -> Void) {

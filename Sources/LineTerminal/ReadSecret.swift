@@ -7,15 +7,13 @@ public func readSecret(prompt: String) throws(LineTerminalError) -> String? {
     let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
     guard terminal >= 0 else { throw .noTerminal }
     defer { close(terminal) }
-    // An editor's modes are no good for this; it sets them again when it next reads.
+    // An editor's modes don't serve here; it sets them again when it next reads.
     TerminalModes.restore()
     try TerminalModes.enter(.secret, descriptor: terminal)
     defer { TerminalModes.restore() }
     writeAll(prompt.utf8, to: terminal)
     var secret: [UInt8] = []
-    defer {
-        for index in secret.indices { secret[index] = 0 }
-    }
+    defer { for index in secret.indices { secret[index] = 0 } }
     while true {
         var byte: UInt8 = 0
         let count = read(terminal, &byte, 1)

@@ -5,9 +5,7 @@ struct RecentOutput {
     /// Whether the screen may show what others printed before.
     private var followsOthers: Bool
 
-    init(followsOthers: Bool) {
-        self.followsOthers = followsOthers
-    }
+    init(followsOthers: Bool) { self.followsOthers = followsOthers }
 
     /// - Parameter text: whole lines.
     mutating func append(_ text: [UInt8]) {

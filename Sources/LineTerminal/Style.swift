@@ -8,12 +8,10 @@ public struct Style: Sendable, Equatable {
     /// Whether colours are written.
     public let isEnabled: Bool
 
-    public init(isEnabled: Bool) {
-        self.isEnabled = isEnabled
-    }
+    public init(isEnabled: Bool) { self.isEnabled = isEnabled }
 
-    /// The one place that decides: colours are on when nothing speaks against them, neither the option, nor `NO_COLOR` (set and not empty,
-    /// no-color.org), nor a terminal that can't (`TERM` is `dumb`, empty or unset), nor an output that is no terminal.
+    /// The one place that decides: colours are on unless one of these forbids them: the option, `NO_COLOR` (set and not empty,
+    /// no-color.org), a terminal that can't (`TERM` is `dumb`, empty or unset), an output that is not a terminal.
     public init(noColorOption: Bool, environment: [String: String], isTerminal: Bool) {
         let term = environment["TERM"] ?? ""
         isEnabled = !noColorOption && isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && !term.isEmpty && term != "dumb"
@@ -36,7 +34,5 @@ public struct Style: Sendable, Equatable {
     public var end: String { isEnabled ? "\u{1b}[0m" : "" }
 
     /// `text` in the role's colour. `text` itself is not filtered.
-    public func apply(_ role: Role, _ text: String) -> String {
-        isEnabled ? start(role) + text + end : text
-    }
+    public func apply(_ role: Role, _ text: String) -> String { isEnabled ? start(role) + text + end : text }
 }

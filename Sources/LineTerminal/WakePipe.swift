@@ -11,13 +11,8 @@ final class WakePipe: Sendable {
     let writeEnd: Int32
 
     init() throws(LineTerminalError) {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw LineTerminalError.system(call: "pipe", code: errno) }
-        (readEnd, writeEnd) = (ends[0], ends[1])
-        for end in ends {
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-        }
+        guard let ends = makePipe() else { throw .system(call: "pipe", code: errno) }
+        (readEnd, writeEnd) = ends
     }
 
     deinit {
@@ -26,15 +21,13 @@ final class WakePipe: Sendable {
     }
 
     /// A full pipe wakes as well as one more byte would.
-    func wake(_ reason: Reason) {
-        Self.write(reason, to: writeEnd)
-    }
+    func wake(_ reason: Reason) { Self.write(reason, to: writeEnd) }
 
     /// Safe in a signal handler.
     static func write(_ reason: Reason, to descriptor: Int32) {
         let saved = errno
         var byte = reason.rawValue
-        _ = withUnsafeBytes(of: &byte) { systemWrite(descriptor, $0.baseAddress, 1) }
+        _ = withUnsafeBytes(of: &byte) { CPosix.write(descriptor, $0.baseAddress, 1) }
         errno = saved
     }
 

@@ -51,12 +51,10 @@ public final class ByteStream {
     private var writeSide = WriteSide.open
     private var isReading = false
     private var wantsWritable = false
-    /// Where a TLS call must wait for the other direction.
+    /// Whether TLS can read, or shake hands, only once the socket is writable, and the reverse.
     private var readNeedsWrite = false
     private var writeNeedsRead = false
-    /// The handshake's wait.
-    private var handshakeNeedsWrite = false
-    /// The end, or the error that ended the stream: told again at each further read.
+    /// The end, or the error that ended the stream: returned again by each further read.
     private var ending: ReadOutcome?
     /// The last read stopped before TLS had nothing left, so the socket may never get readable for what OpenSSL holds.
     private var mayHoldInput = false
@@ -83,9 +81,7 @@ public final class ByteStream {
     /// The other end's address, if the socket still has one.
     public var peerAddress: SocketAddress? { isClosed ? nil : socket.peerAddress }
 
-    public var isClosed: Bool {
-        if case .closed = phase { true } else { false }
-    }
+    public var isClosed: Bool { if case .closed = phase { true } else { false } }
 
     /// Whether TLS holds input that a read can take with no need of the socket. False on a plain stream, and after
     /// ``ReadOutcome/wouldBlock``.
@@ -125,31 +121,25 @@ public final class ByteStream {
         var filled = 0
         readNeedsWrite = false
         repeat {
+            mayHoldInput = false
             switch tls.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])) {
             case .done(let count):
                 filled += count
                 mayHoldInput = tls.hasPending
-            case .needsRead:
-                mayHoldInput = false
-                return filled > 0 ? .bytes(filled) : .wouldBlock
+            case .needsRead: return filled > 0 ? .bytes(filled) : .wouldBlock
             case .needsWrite:
-                mayHoldInput = false
                 readNeedsWrite = true
                 updateWatch()
                 return filled > 0 ? .bytes(filled) : .wouldBlock
-            case .end:
-                mayHoldInput = false
-                return afterBytes(filled, .end)
-            case .failed(let error):
-                mayHoldInput = false
-                return afterBytes(filled, .failed(error))
+            case .end: return afterBytes(filled, .end)
+            case .failed(let error): return afterBytes(filled, .failed(error))
             }
         } while mayHoldInput && filled < buffer.count
         scheduleWake()
         return .bytes(filled)
     }
 
-    /// What came before the end is handed on first; the next read tells the end.
+    /// What came before the end is handed on first; the next read returns the end.
     private func afterBytes(_ filled: Int, _ outcome: ReadOutcome) -> ReadOutcome {
         guard filled > 0 else { return finishReading(outcome) }
         ending = outcome
@@ -160,7 +150,7 @@ public final class ByteStream {
 
     private func finishReading(_ outcome: ReadOutcome) -> ReadOutcome {
         ending = outcome
-        // A socket at its end is readable for ever; there is nothing more to tell.
+        // A socket at its end is readable for ever; there is nothing more to report.
         isReading = false
         updateWatch()
         return outcome
@@ -229,7 +219,7 @@ public final class ByteStream {
                 reading: (isReading && !readNeedsWrite && !isEnded) || (wantsWritable && writeNeedsRead),
                 writing: (wantsWritable && !writeNeedsRead) || (isReading && readNeedsWrite) || writeSide == .closing)
         case .handshaking:
-            watch.arm(reading: !handshakeNeedsWrite, writing: handshakeNeedsWrite)
+            watch.arm(reading: !readNeedsWrite, writing: readNeedsWrite)
         case .closed:
             break
         }
@@ -270,7 +260,7 @@ public final class ByteStream {
 
     private var hasInputWithoutEvent: Bool { hasBufferedInput || ending != nil }
 
-    /// Sees to it that what TLS holds, or an end that came with the last bytes, is told although no event comes for it.
+    /// Reports what TLS holds, or an end that came with the last bytes, although no event comes for it.
     private func scheduleWake() {
         guard isReading, !isInReadHandler, !isWakeScheduled, hasInputWithoutEvent else { return }
         isWakeScheduled = true
@@ -305,6 +295,7 @@ public final class ByteStream {
         switch tls.handshake() {
         case .done:
             phase = .open
+            readNeedsWrite = false
             // The first records may have come along with the handshake's last.
             mayHoldInput = true
             let info = tls.info
@@ -312,10 +303,10 @@ public final class ByteStream {
             updateWatch()
             completion(.success(info))
         case .needsRead:
-            handshakeNeedsWrite = false
+            readNeedsWrite = false
             updateWatch()
         case .needsWrite:
-            handshakeNeedsWrite = true
+            readNeedsWrite = true
             updateWatch()
         case .end:
             fail(completion, TransportError(.tls, .protocolFailure, "the peer ended TLS within the handshake"))
@@ -331,7 +322,7 @@ public final class ByteStream {
 
     // MARK: Ending
 
-    /// Tells the peer that nothing more comes (close_notify under TLS, then FIN); reading goes on.
+    /// Ends this direction (close_notify under TLS, then FIN); reading goes on.
     public func shutdownWrite() {
         guard case .open = phase, case .open = writeSide else { return }
         wantsWritable = false
@@ -357,10 +348,6 @@ public final class ByteStream {
     public func close() {
         guard !isClosed else { return }
         if case .open = phase, writeSide != .closed { finishWriteSide() }
-        tearDown()
-    }
-
-    private func tearDown() {
         phase = .closed
         isReading = false
         wantsWritable = false

@@ -5,7 +5,7 @@ import WebSocketProtocol
 
 /// The one thread on which connections live: it waits for descriptors and times, and everything between the socket and the printer runs on it.
 ///
-/// As a global actor it lets the compiler prove what is on that thread. Calls within it are synchronous: no hop and no task lies on the way of a
+/// As a global actor it lets the compiler prove what is on that thread. Calls within it are synchronous: no hop and no task lies on the path of a
 /// message. Everybody else comes in by ``enter(_:)``.
 @globalActor
 public actor EventLoop {
@@ -90,13 +90,8 @@ private final class LoopExecutor: SerialExecutor {
     let bell: (reads: Int32, writes: Int32)
 
     init() {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { fatalError("no descriptors are left to wait on others with") }
-        for end in ends {
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-        }
-        bell = (ends[0], ends[1])
+        guard let pipe = makePipe() else { fatalError("no descriptors are left to wait on others with") }
+        bell = pipe
     }
 
     func adoptThread() {
@@ -164,7 +159,7 @@ private final class Waits {
     func update(_ watch: DescriptorWatch, _ events: Int16) { polls[watch.index].events = events }
 
     func remove(_ watch: DescriptorWatch) {
-        // In place, since events may be being told just now.
+        // In place, since events may be reported just now.
         polls[watch.index].fd = -1
         polls[watch.index].revents = 0
         watches[watch.index] = nil
@@ -172,13 +167,13 @@ private final class Waits {
         hasHoles = true
     }
 
-    /// Waits until something happens or `deadline` comes, and tells those whom it concerns. Returns true if the bell rang.
+    /// Waits until something happens or `deadline` comes, and calls the watches concerned. Returns true if the bell rang.
     func wait(until deadline: Instant?) -> Bool {
         if hasHoles { close() }
         let count = poll(&polls, nfds_t(polls.count), milliseconds(until: deadline))
         guard count != 0 else { return false }
         guard count > 0 else {
-            // A signal is no failure; memory that is short now may not be in a moment. Anything else is ours to have done wrong.
+            // A signal isn't a failure; memory that is short now may not be in a moment. Anything else is ours to have done wrong.
             guard errno == EINTR || errno == EAGAIN || errno == ENOMEM else {
                 fatalError("poll failed: \(String(cString: strerror(errno)))")
             }

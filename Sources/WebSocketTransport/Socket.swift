@@ -27,15 +27,13 @@ struct Socket: Sendable {
     }
 
     /// Small messages must not wait for the acknowledgement of the last one. Means nothing, and fails harmlessly, on a UNIX socket.
-    func setNoDelay() {
-        set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-    }
+    func setNoDelay() { set(Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
 
     /// Starts to connect.
     ///
     /// - Returns: whether the connection already stands; if not, the socket gets writable once ``pendingError()`` has the outcome.
     func connect(to address: SocketAddress) throws(SystemError) -> Bool {
-        let outcome = try address.withSystemAddress { systemConnect(descriptor, $0, $1) }
+        let outcome = try address.withSystemAddress { CPosix.connect(descriptor, $0, $1) }
         if outcome == 0 { return true }
         // An interrupted connect goes on by itself (POSIX connect(), EINTR).
         guard errno == EINPROGRESS || errno == EINTR else { throw .last }
@@ -51,13 +49,11 @@ struct Socket: Sendable {
     }
 
     func bind(to address: SocketAddress) throws(SystemError) {
-        let outcome = try address.withSystemAddress { systemBind(descriptor, $0, $1) }
+        let outcome = try address.withSystemAddress { CPosix.bind(descriptor, $0, $1) }
         guard outcome == 0 else { throw .last }
     }
 
-    func startListening() throws(SystemError) {
-        guard listen(descriptor, SOMAXCONN) == 0 else { throw .last }
-    }
+    func startListening() throws(SystemError) { guard listen(descriptor, SOMAXCONN) == 0 else { throw .last } }
 
     /// The next connection in the queue, `nil` when there is none.
     func acceptNext() throws(SystemError) -> Socket? {
@@ -105,11 +101,9 @@ struct Socket: Sendable {
         }
     }
 
-    func shutdownWrite() {
-        _ = shutdown(descriptor, Int32(SHUT_WR))
-    }
+    func shutdownWrite() { _ = shutdown(descriptor, Int32(SHUT_WR)) }
 
-    func close() { systemClose(descriptor) }
+    func close() { CPosix.close(descriptor) }
 }
 
 /// Ignores SIGPIPE in the whole process, once, before the first socket is used. `send` has MSG_NOSIGNAL, but OpenSSL writes to its socket with

@@ -1,7 +1,7 @@
 import CPosix
 
 /// Where a stream socket can connect to or listen: a value, compared and printed without asking the system.
-public enum SocketAddress: Hashable, Sendable {
+public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address in host byte order.
     case ipv4(UInt32, port: UInt16)
     /// The address in host byte order; `scope` is the interface's index, for link-local addresses.
@@ -21,14 +21,10 @@ public enum SocketAddress: Hashable, Sendable {
 
     /// The address with no port, as it stands in a list of failed attempts.
     public var host: String {
-        switch self {
-        case .ipv4(let address, _):
-            return numericHost(AF_INET, in_addr(s_addr: address.bigEndian))
-        case .ipv6(let address, _, let scope):
-            let text = numericHost(AF_INET6, address.bigEndian)
-            return scope == 0 ? text : text + "%" + interfaceName(scope)
-        case .unix(let path):
-            return "unix:" + path.escaped
+        if case .unix(let path) = self { return "unix:" + path.escaped }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(NI_MAXHOST)) { text in
+            let code = try? withSystemAddress { getnameinfo($0, $1, text.baseAddress, socklen_t(text.count), nil, 0, NI_NUMERICHOST) }
+            return code == 0 ? text.baseAddress.map { String(cString: $0) } ?? "?" : "?"
         }
     }
 
@@ -40,6 +36,8 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 
+    var isIPv6: Bool { if case .ipv6 = self { true } else { false } }
+
     var family: Int32 {
         switch self {
         case .ipv4: AF_INET
@@ -47,9 +45,7 @@ public enum SocketAddress: Hashable, Sendable {
         case .unix: AF_UNIX
         }
     }
-}
 
-extension SocketAddress: CustomStringConvertible {
     /// `127.0.0.1:80`, `[::1]:80` or `unix:/path`.
     public var description: String {
         switch self {
@@ -58,10 +54,8 @@ extension SocketAddress: CustomStringConvertible {
         case .unix: host
         }
     }
-}
 
-extension SocketAddress {
-    /// Reads what the system wrote; `nil` for a family that is none of ours.
+    /// Reads what the system wrote; `nil` for another family.
     init?(_ storage: sockaddr_storage) {
         let address: SocketAddress? = withUnsafeBytes(of: storage) { bytes in
             switch Int32(storage.ss_family) {
@@ -102,21 +96,5 @@ extension SocketAddress {
 private func rebound<Address, Result>(_ address: Address, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
     withUnsafePointer(to: address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<Address>.size)) }
-    }
-}
-
-private func numericHost(_ family: Int32, _ address: some Any) -> String {
-    withUnsafePointer(to: address) { address in
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { buffer in
-            guard let base = buffer.baseAddress, let text = inet_ntop(family, address, base, socklen_t(buffer.count)) else { return "?" }
-            return String(cString: text)
-        }
-    }
-}
-
-private func interfaceName(_ index: UInt32) -> String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
-        guard let base = buffer.baseAddress, let name = if_indextoname(index, base) else { return String(index) }
-        return String(cString: name)
     }
 }

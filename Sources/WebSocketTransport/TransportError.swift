@@ -25,7 +25,7 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
         case refused
         /// No route, no network, or no permission to use it.
         case unreachable
-        /// The time that the caller gave ran out.
+        /// The time for it ran out.
         case timedOut
         /// The peer reset the connection (RST), or it was gone when we wrote.
         case reset
@@ -43,7 +43,7 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
         case addressInUse
         /// The stream was closed on this side.
         case closed
-        /// Anything else that the operating system refused; `code` says what.
+        /// Anything else that the operating system refused.
         case system
     }
 
@@ -53,31 +53,26 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
     public var message: String
     /// What to do about it, where that is known.
     public var hint: String?
-    /// The `errno` or `getaddrinfo` code beneath it, 0 when there is none.
-    public var code: Int32
 
-    public init(_ stage: Stage, _ kind: Kind, _ message: String, hint: String? = nil, code: Int32 = 0) {
+    public init(_ stage: Stage, _ kind: Kind, _ message: String, hint: String? = nil) {
         self.stage = stage
         self.kind = kind
         self.message = message
         self.hint = hint
-        self.code = code
     }
 
     public var description: String { message }
 
-    /// The same error told of another stage: a TLS failure on the way to a proxy is the proxy's.
+    /// The same error at another stage: a TLS failure on the way to a proxy is the proxy's.
     func at(_ stage: Stage) -> TransportError {
         var copy = self
         copy.stage = stage
         return copy
     }
-}
 
-extension TransportError {
-    /// An operating system's refusal, told as "can't DO: TEXT".
+    /// An operating system's refusal, as "can't DO: TEXT".
     init(_ stage: Stage, _ doing: String, system: SystemError, hint: String? = nil) {
-        self.init(stage, system.kind, "\(doing): \(system)", hint: hint, code: system.code)
+        self.init(stage, system.kind, "\(doing): \(system)", hint: hint)
     }
 }
 

@@ -7,7 +7,7 @@ import WebSocketProtocol
 /// Handlers may call back.
 @EventLoop
 public final class WebSocket {
-    // What isn't private is for `WebSocket+Reading.swift`.
+    // What isn't private is for `WebSocket/Reading.swift`.
 
     var connection: Connection
     let dial: (target: Target, options: DialOptions)?
@@ -55,8 +55,6 @@ public final class WebSocket {
     /// Since when nothing has been read, as far as the peer hasn't been excused for it.
     private var unreadSince: Instant = 0
     var isDelivering = false
-    /// Events may wait in the connection, with no need to read first.
-    var mayHoldEvents = false
     private var isWriteBlocked = false
     private var writeFailed = false
     private var wasCongested = false
@@ -101,9 +99,7 @@ public final class WebSocket {
     /// Sends a text message. Throws unless the socket is open.
     public func send(_ text: String) throws(UsageError) {
         var text = text
-        let result = text.withUTF8 { bytes in
-            Result { () throws(UsageError) in try send(.text, UnsafeRawBufferPointer(bytes)) }
-        }
+        let result = text.withUTF8 { bytes in Result { () throws(UsageError) in try send(.text, UnsafeRawBufferPointer(bytes)) } }
         try result.get()
     }
 
@@ -125,9 +121,7 @@ public final class WebSocket {
     }
 
     /// Returns a payload for a ping that no other ping has, those of the connection's own included.
-    public func nextPingPayload() -> [UInt8] {
-        return connection.nextPingPayload()
-    }
+    public func nextPingPayload() -> [UInt8] { connection.nextPingPayload() }
 
     public func pong(_ payload: [UInt8] = []) throws(UsageError) {
         try perform { (connection) throws(UsageError) in try connection.pong(payload) }
@@ -141,9 +135,7 @@ public final class WebSocket {
     }
 
     /// Drops the connection with no more ado.
-    public func abort() {
-        finish()
-    }
+    public func abort() { finish() }
 
     /// Lends the connection itself, for many messages at once; what was sent leaves in one write at the end.
     public func perform<R, E: Error>(_ body: (inout Connection) throws(E) -> R) throws(E) -> R {
@@ -172,10 +164,9 @@ public final class WebSocket {
     /// Opens the connection to the client that asked.
     public func accept(subprotocol: String? = nil, deflate: PermessageDeflateSettings? = nil, headers: [HTTPHeaders.Field] = []) {
         guard connection.accept(subprotocol: subprotocol, deflate: deflate, headers: headers) else { return }
-        mayHoldEvents = true
         onOpen?()
         settleUnlessInBatch()
-        deliverLater()
+        readLater()
     }
 
     public func reject(status: Int, reason: StaticString, headers: [HTTPHeaders.Field] = [], body: String) {
@@ -232,9 +223,7 @@ public final class WebSocket {
 
     // MARK: Writing
 
-    func settleUnlessInBatch() {
-        if batchDepth == 0 { settle() }
-    }
+    func settleUnlessInBatch() { if batchDepth == 0 { settle() } }
 
     /// Writes what waits, then does what the connection's state asks for.
     func settle() {

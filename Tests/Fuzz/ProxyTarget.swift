@@ -22,16 +22,17 @@ func fuzzProxy(_ bytes: UnsafeRawBufferPointer) {
     }
 }
 
-private let starts: [ProxyHandshake] = ["http://proxy", "http://user:S3CR3T@proxy", "socks5h://proxy", "socks5h://user:S3CR3T@proxy"].map {
-    do {
-        return try ProxyHandshake(Proxy(parsing: $0), to: .name("example.com", port: 443))
-    } catch {
-        fail("\(error)")
+private let starts: [any ProxyHandshake] = ["http://proxy", "http://user:S3CR3T@proxy", "socks5h://proxy", "socks5h://user:S3CR3T@proxy"]
+    .map {
+        do {
+            return try Proxy(parsing: $0).handshake(to: "example.com", port: 443)
+        } catch {
+            fail("\(error)")
+        }
     }
-}
 
 /// The last action, or the one that ended the dialogue.
-private func outcome(_ start: ProxyHandshake, _ pieces: [UnsafeRawBufferPointer]) -> ProxyHandshake.Action {
+private func outcome(_ start: any ProxyHandshake, _ pieces: [UnsafeRawBufferPointer]) -> ProxyAction {
     var handshake = start
     for piece in pieces {
         switch handshake.received(piece) {

@@ -6,7 +6,7 @@ import Testing
 /// The display against the screen emulator, which has its own widths and knows nothing of it.
 @Suite struct LineDisplayTests {
     init() {
-        LibEdit.useUTF8Locale()
+        _ = LibEdit.useUTF8Locale
     }
 
     private static let pieces = [
@@ -16,7 +16,7 @@ import Testing
     /// What the screen would show if all were drawn at once.
     private func fresh(_ line: [Int32], _ cursor: Int, columns: Int, rows: Int) -> ScreenEmulator {
         var screen = ScreenEmulator(columns: columns, rows: rows)
-        var display = LineDisplay(kind: .ansi, rewraps: true, columns: columns, rows: rows)
+        var display = LineDisplay(isDumb: false, rewraps: true, columns: columns, rows: rows)
         screen.feed(display.update(prompt: Prompt("> "), line: line, cursor: cursor))
         return screen
     }
@@ -33,7 +33,7 @@ import Testing
         var random = SeededGenerator(seed: seed)
         var columns = Int.random(in: 10...40, using: &random)
         var screen = ScreenEmulator(columns: columns, rows: 60, rewraps: seed.isMultiple(of: 2))
-        var display = LineDisplay(kind: .ansi, rewraps: screen.rewraps, columns: columns, rows: 60)
+        var display = LineDisplay(isDumb: false, rewraps: screen.rewraps, columns: columns, rows: 60)
         var line: [Int32] = []
         var cursor = 0
         var above = 0
@@ -84,7 +84,7 @@ import Testing
     func scrolls(seed: UInt64) {
         var random = SeededGenerator(seed: 1000 + seed)
         var screen = ScreenEmulator(columns: 20, rows: 5)
-        var display = LineDisplay(kind: .ansi, rewraps: true, columns: 20, rows: 5)
+        var display = LineDisplay(isDumb: false, rewraps: true, columns: 20, rows: 5)
         screen.feed(Array("one\r\ntwo\r\n".utf8))
         let line = EditBuffer.encode((0..<60).map { "<\($0)世>" }.joined()).dropLast()
         for _ in 0..<40 {
@@ -101,7 +101,7 @@ import Testing
     @Test("A cursor on a joiner, which isn't drawn, is where the terminal shows it after a resize: on the character that follows")
     func followsTheJoiner() {
         var screen = ScreenEmulator(columns: 6, rows: 10)
-        var display = LineDisplay(kind: .ansi, rewraps: true, columns: 6, rows: 10)
+        var display = LineDisplay(isDumb: false, rewraps: true, columns: 6, rows: 10)
         let line = EditBuffer.encode("123456\u{200d}789").dropLast()
         screen.feed(display.update(prompt: Prompt("> "), line: line, cursor: 6))
         screen.resize(columns: 8, rows: 10)
@@ -112,7 +112,7 @@ import Testing
 
     @Test("Typing at the end of a line sends the character and nothing else")
     func appends() {
-        var display = LineDisplay(kind: .ansi, rewraps: true, columns: 40, rows: 10)
+        var display = LineDisplay(isDumb: false, rewraps: true, columns: 40, rows: 10)
         _ = display.update(prompt: Prompt("> "), line: [0x61], cursor: 1)
         #expect(display.update(prompt: Prompt("> "), line: [0x61, 0x62], cursor: 2) == [0x62])
         #expect(display.update(prompt: Prompt("> "), line: [0x61, 0x62], cursor: 2) == [])
@@ -120,7 +120,7 @@ import Testing
 
     @Test("The prompt keeps its colours and they take no room")
     func colours() {
-        var display = LineDisplay(kind: .ansi, rewraps: true, columns: 40, rows: 10)
+        var display = LineDisplay(isDumb: false, rewraps: true, columns: 40, rows: 10)
         let prompt = Prompt("> ", style: Style(isEnabled: true))
         #expect(display.update(prompt: prompt, line: [0x61], cursor: 1) == Array("\u{1b}[1m> \u{1b}[0ma".utf8))
         #expect(display.update(prompt: prompt, line: [0x62], cursor: 1) == Array("\r\u{1b}[2C\u{1b}[Jb".utf8))

@@ -27,7 +27,7 @@ import CPosix
     private func readReady(_ descriptor: Int32, _ bytes: inout [UInt8]) -> Int {
         var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&ready, 1, 0) == 1 else { return 0 }
-        return bytes.withUnsafeMutableBytes { systemRead(descriptor, $0.baseAddress, $0.count) }
+        return bytes.withUnsafeMutableBytes { CPosix.read(descriptor, $0.baseAddress, $0.count) }
     }
 
     @Test("While no editor reads, text is written at once, each piece with a newline")

@@ -163,7 +163,7 @@ public final class RunningProcess: Sendable {
     }
 
     private static func openFile(_ path: String, _ flags: Int32) throws -> Int32 {
-        let descriptor = systemOpen(path, flags | O_CLOEXEC, 0o600)
+        let descriptor = CPosix.open(path, flags | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw TestFailure("open \(path): \(String(cString: strerror(errno)))") }
         return descriptor
     }
@@ -238,10 +238,10 @@ private final class Descriptor: Sendable {
     func write(_ bytes: [UInt8]) throws {
         let descriptor = state.withLock { $0 < 0 ? -1 : fcntl($0, F_DUPFD_CLOEXEC, 0) }
         guard descriptor >= 0 else { throw TestFailure("the input is closed") }
-        defer { systemClose(descriptor) }
+        defer { CPosix.close(descriptor) }
         var sent = 0
         while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
+            let count = bytes[sent...].withUnsafeBytes { CPosix.write(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 else { throw TestFailure("the program reads no more: \(String(cString: strerror(errno)))") }
             sent += count
         }
@@ -249,7 +249,7 @@ private final class Descriptor: Sendable {
 
     func close() {
         state.withLock {
-            if $0 >= 0 { systemClose($0) }
+            if $0 >= 0 { CPosix.close($0) }
             $0 = -1
         }
     }
@@ -290,7 +290,7 @@ private final class Collector: Sendable {
                 $0.isOver = true
                 $0.descriptor = -1
             }
-            systemClose(descriptor)
+            CPosix.close(descriptor)
             changed.signal()
         }
     }
@@ -299,7 +299,7 @@ private final class Collector: Sendable {
     func drop() {
         state.withLock {
             guard !$0.isReading, $0.descriptor >= 0 else { return }
-            systemClose($0.descriptor)
+            CPosix.close($0.descriptor)
             $0.descriptor = -1
             $0.isOver = true
         }

@@ -144,7 +144,7 @@ struct DialerTests {
         options.tls = try TestTLS().client
         await callback { resume in
             var handle: Dialer?
-            handle = Dialer.connect(
+            handle = Dialer(
                 to: .host("127.0.0.1", port: server.port), options: options,
                 onProgress: { event in
                     guard case .connected = event else { return }

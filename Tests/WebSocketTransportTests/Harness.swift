@@ -183,7 +183,7 @@ func dial(
 ) async -> Result<DialedStream, TransportError> {
     var patient = options
     patient.connectTimeout = options.connectTimeout.map { $0 * Sanitizer.slowness }
-    return await callback { Dialer.connect(to: target, options: patient, onProgress: onProgress, completion: $0) }
+    return await callback { _ = Dialer(to: target, options: patient, onProgress: onProgress, completion: $0) }
 }
 
 extension Result where Failure == TransportError {

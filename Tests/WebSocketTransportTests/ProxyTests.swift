@@ -92,21 +92,21 @@ import WebSocketProtocol
 }
 
 @Suite struct ProxyHandshakeTests {
-    private func connect(_ proxy: String = "proxy:1", to host: String = "example.com", port: UInt16 = 443) throws -> ProxyHandshake {
-        try ProxyHandshake(try Proxy(parsing: proxy), to: .name(host, port: port))
+    private func connect(_ proxy: String = "proxy:1", to host: String = "example.com", port: UInt16 = 443) throws -> any ProxyHandshake {
+        try Proxy(parsing: proxy).handshake(to: host, port: port)
     }
 
-    private func failure(_ action: ProxyHandshake.Action) -> TransportError? {
+    private func failure(_ action: ProxyAction) -> TransportError? {
         if case .fail(let error) = action { error } else { nil }
     }
 
     @Test("CONNECT names the target twice, and the credentials if there are any (RFC 9110 §9.3.6)")
     func request() throws {
-        var plain = try connect()
-        #expect(plain.begin() == .send(Array("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n".utf8)))
-        var secret = try connect("user:pass@proxy", to: "::1")
+        let plain = try connect()
+        #expect(plain.opening == Array("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n".utf8))
+        let secret = try connect("user:pass@proxy", to: "::1")
         let text = "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n"
-        #expect(secret.begin() == .send(Array(text.utf8)))
+        #expect(secret.opening == Array(text.utf8))
     }
 
     @Test("a name that would break out of the request is refused", arguments: ["a b", "a\r\nX: y", "a\u{7f}"])
@@ -229,7 +229,7 @@ import WebSocketProtocol
     @Test("SOCKS5 with no password: greeting, request by name, reply (RFC 1928)")
     func socksByName() throws {
         var handshake = try connect("socks5h://proxy", to: "ab", port: 0x1234)
-        #expect(handshake.begin() == .send([5, 1, 0]))
+        #expect(handshake.opening == [5, 1, 0])
         #expect(handshake.received([5]) == .wait)
         #expect(handshake.received([0]) == .send([5, 1, 0, 3, 2, 0x61, 0x62, 0x12, 0x34]))
         let reply: [UInt8] = [5, 0, 0, 1, 1, 2, 3, 4, 0, 80]
@@ -240,18 +240,17 @@ import WebSocketProtocol
     @Test(
         "SOCKS5 by address",
         arguments: [
-            (SocketAddress.ipv4(0x0102_0304, port: 5), [5, 1, 0, 1, 1, 2, 3, 4, 0, 5] as [UInt8]),
-            (.ipv6(1, port: 5), [5, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 5]),
-        ])
-    func socksByAddress(address: SocketAddress, request: [UInt8]) throws {
-        var handshake = try ProxyHandshake(try Proxy(parsing: "socks5://proxy"), to: .address(address))
+            ("1.2.3.4", [5, 1, 0, 1, 1, 2, 3, 4, 0, 5]), ("::1", [5, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 5]),
+        ] as [(String, [UInt8])])
+    func socksByAddress(address: String, request: [UInt8]) throws {
+        var handshake = try connect("socks5://proxy", to: address, port: 5)
         #expect(handshake.received([5, 0]) == .send(request))
     }
 
     @Test("SOCKS5 with a password (RFC 1929)")
     func socksPassword() throws {
         var handshake = try connect("socks5h://u:pw@proxy", to: "a", port: 1)
-        #expect(handshake.begin() == .send([5, 2, 0, 2]))
+        #expect(handshake.opening == [5, 2, 0, 2])
         #expect(handshake.received([5, 2]) == .send([1, 1, 0x75, 2, 0x70, 0x77]))
         #expect(handshake.received([1, 0]) == .send([5, 1, 0, 3, 1, 0x61, 0, 1]))
         #expect(handshake.received([5, 0, 0, 3, 1, 0x78, 0, 0]) == .finish)
@@ -281,7 +280,7 @@ import WebSocketProtocol
         ] as [[[UInt8]]])
     func socksMalformed(pieces: [[UInt8]]) throws {
         var handshake = try connect("socks5h://proxy")
-        var last = ProxyHandshake.Action.wait
+        var last = ProxyAction.wait
         for piece in pieces { last = handshake.received(piece) }
         #expect(failure(last)?.kind == .protocolFailure)
     }

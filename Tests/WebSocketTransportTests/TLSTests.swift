@@ -163,7 +163,7 @@ struct TLSTests {
         let server = try TLSContext.server(.init(identity: tls.certificate.identity))
         // OpenSSL's security level 1 refuses TLS 1.1 by itself.
         SSL_CTX_set_security_level(server.raw, 0)
-        #expect(wsline_SSL_CTX_set_min_proto_version(server.raw, TLS1_1_VERSION) == 1)
+        #expect(SSL_CTX_ctrl(server.raw, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_1_VERSION), nil) == 1)
         #expect(SSL_CTX_ctrl(server.raw, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_1_VERSION), nil) == 1)
         let listener = try TestListener(tls: server)
         var options = DialOptions()

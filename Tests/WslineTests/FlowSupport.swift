@@ -23,7 +23,7 @@ final class Fifo: Sendable {
     deinit { close() }
 
     func open(_ mode: Int32) throws {
-        let descriptor = systemOpen(path, mode | O_CLOEXEC)
+        let descriptor = CPosix.open(path, mode | O_CLOEXEC)
         guard descriptor >= 0 else { throw TestFailure("open \(path): errno \(errno)") }
         opened.withLock { $0 = descriptor }
     }
@@ -31,7 +31,7 @@ final class Fifo: Sendable {
     /// The reader goes.
     func close() {
         opened.withLock {
-            if $0 >= 0 { systemClose($0) }
+            if $0 >= 0 { CPosix.close($0) }
             $0 = -1
         }
     }
@@ -45,7 +45,7 @@ final class Fifo: Sendable {
         let flags = fcntl(descriptor, F_GETFL)
         _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
         var piece = [UInt8](repeating: 0x2E, count: 4096)
-        while systemWrite(descriptor, &piece, piece.count) > 0 {}
+        while CPosix.write(descriptor, &piece, piece.count) > 0 {}
         _ = fcntl(descriptor, F_SETFL, flags)
     }
 
@@ -55,7 +55,7 @@ final class Fifo: Sendable {
         var byte: UInt8 = 0
         while line.last != 0x0A {
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&entry, 1, 20_000) == 1, systemRead(descriptor, &byte, 1) == 1 else { throw TestFailure("no line came") }
+            guard poll(&entry, 1, 20_000) == 1, CPosix.read(descriptor, &byte, 1) == 1 else { throw TestFailure("no line came") }
             line.append(byte)
         }
         return String(decoding: line, as: UTF8.self)
@@ -69,11 +69,11 @@ final class Fifo: Sendable {
             while self.descriptor >= 0 {
                 var entry = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
                 guard poll(&entry, 1, 100) == 1 else { continue }
-                let count = systemRead(reader, &buffer, buffer.count)
+                let count = CPosix.read(reader, &buffer, buffer.count)
                 guard count > 0 else { break }
                 handle(Array(buffer[..<count]))
             }
-            systemClose(reader)
+            CPosix.close(reader)
         }
     }
 }

@@ -63,7 +63,7 @@ final class RawClient {
         let address = sockaddr_in(address: 0x7F00_0001, port: port)
         let outcome = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                systemConnect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                CPosix.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
         guard outcome == 0 else { throw TestFailure("connect: \(String(cString: strerror(errno)))") }

@@ -95,7 +95,7 @@ struct OptionsErrorsTests {
                 "the value of the header \"Origin\" holds 0x0a: a value may hold no line end and no control character but tab"
             ),
             (["--resolve", "a:b"], "--resolve \"a:b\" is not HOST:PORT:ADDR: ADDR is missing (for example example.com:443:127.0.0.1)"),
-            (["--proxy", "ftp://h"], "--proxy \"ftp://h\": a proxy can't be \"ftp\": it has to be http, https, socks5 or socks5h"),
+            (["--proxy", "ftp://h"], "--proxy \"ftp://h\": a proxy can't be \"ftp\": it must be http, https, socks5 or socks5h"),
             (["--deflate", "level=10"], "--deflate: the compression parameter level has the value \"10\", expected 0 to 9"),
             (["-vv"], "-vv: showing each frame isn't there yet, use -v"),
             (["-v", "--verbose"], "-vv: showing each frame isn't there yet, use -v"),

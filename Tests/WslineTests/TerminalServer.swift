@@ -113,7 +113,7 @@ extension TemporaryDirectory {
         defer { close(descriptor) }
         var written = 0
         while written < bytes.count {
-            let count = bytes[written...].withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
+            let count = bytes[written...].withUnsafeBytes { CPosix.write(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 else { throw TestFailure("write \(file(name)): errno \(errno)") }
             written += count
         }
@@ -126,7 +126,7 @@ extension TemporaryDirectory {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
-        while case let count = buffer.withUnsafeMutableBytes({ systemRead(descriptor, $0.baseAddress, $0.count) }), count > 0 {
+        while case let count = buffer.withUnsafeMutableBytes({ CPosix.read(descriptor, $0.baseAddress, $0.count) }), count > 0 {
             bytes += buffer[..<count]
         }
         return bytes

@@ -1,11 +1,11 @@
 import WebSocketProtocol
 
-/// Makes one connection: name, address, proxy, TLS. The value that ``connect(to:options:onProgress:completion:)`` returns is its handle.
+/// Makes one connection: name, address, proxy, TLS.
 @EventLoop
-public final class Dialer {
+final class Dialer {
     private enum State {
         case idle
-        case racing(HappyEyeballs, [HappyEyeballs.Attempt: ConnectAttempt])
+        case racing(HappyEyeballs, [SocketAddress: ConnectAttempt])
         /// The socket is connected; proxy and TLS work on the stream.
         case handshaking(ByteStream)
         case finished
@@ -18,7 +18,7 @@ public final class Dialer {
 
     private var state = State.idle
     private var stage = Stage.name
-    private var raceTimer: Timer?
+    private lazy var raceTimer = Timer { [weak self] in self?.race { $0.timerFired(now: $1) } }
     private var deadline: PeerTimer?
     /// Set by `start()`: that the loop was busy until then is no step's time.
     private var began: Instant = 0
@@ -31,43 +31,29 @@ public final class Dialer {
     ///   - onProgress: called for each step, for `-v`.
     ///   - completion: called once, unless ``cancel()`` comes first. Its error's stage is the step that failed; its kind is `timedOut`, whatever
     ///     the stage, when the time ran out.
-    @discardableResult
-    public static func connect(
-        to target: Target, options: DialOptions = DialOptions(),
-        onProgress: @escaping (DialEvent) -> Void = { _ in },
+    init(
+        to target: Target, options: DialOptions = DialOptions(), onProgress: @escaping (DialEvent) -> Void = { _ in },
         completion: @escaping (Result<DialedStream, TransportError>) -> Void
-    ) -> Dialer {
-        let dialer = Dialer(target, options, onProgress, completion)
-        EventLoop.later { dialer.start() }
-        return dialer
-    }
-
-    private init(
-        _ target: Target, _ options: DialOptions, _ onProgress: @escaping (DialEvent) -> Void,
-        _ completion: @escaping (Result<DialedStream, TransportError>) -> Void
     ) {
         self.target = target
         self.options = options
         self.onProgress = onProgress
         self.completion = completion
+        EventLoop.later { self.start() }
     }
 
     /// Gives up. Nothing is called after it.
-    public func cancel() {
-        tearDown(keeping: nil)
-    }
+    func cancel() { tearDown(keeping: nil) }
 
     // MARK: Name and address
 
     /// The proxy in use: a UNIX socket is reached with none.
-    private var proxy: Proxy? {
-        if case .host = target { options.proxy } else { nil }
-    }
+    private var proxy: Proxy? { if case .host = target { options.proxy } else { nil } }
 
     private func start() {
         guard case .idle = state else { return }
         began = monotonicNow()
-        armDeadline()
+        deadline = options.connectTimeout.map { timeout in PeerTimer(seconds: timeout) { [self] in fail(timedOut(timeout)) } }
         state = .racing(HappyEyeballs(options.families), [:])
         switch proxy.map({ Target.host($0.host, port: $0.port) }) ?? target {
         case .unix(let path):
@@ -84,7 +70,7 @@ public final class Dialer {
     private func resolve(_ host: String, _ port: UInt16) {
         let literal = Resolver.literal(host, port: port).map { [$0] }
         if let addresses = Resolver.override(host, port: port, in: options.overrides) ?? literal {
-            let allowed = addresses.filter { options.families.allow($0) }
+            let allowed = addresses.filter { options.families.contains($0.isIPv6 ? .ipv6 : .ipv4) }
             guard !allowed.isEmpty else {
                 let only = options.families == .ipv4 ? "IPv4 (-4)" : "IPv6 (-6)"
                 let listed = addresses.map(\.host).joined(separator: ", ")
@@ -93,7 +79,7 @@ public final class Dialer {
             return race { $0.known(allowed, now: $1) }
         }
         onProgress(.resolving(host: host))
-        for family in options.families.list {
+        for family in options.families.each {
             Resolver.resolve(host, port: port, family: family) { [self] result in
                 guard case .racing = state else { return }
                 if case .success(let addresses) = result {
@@ -115,56 +101,42 @@ public final class Dialer {
     private func perform(_ action: HappyEyeballs.Action) {
         guard case .racing(let race, var attempts) = state else { return }
         switch action {
-        case .start(let number, let address):
+        case .start(let address):
             if attempts.isEmpty, stage == .name {
                 stage = .connect
                 timings.name = elapsed
                 stepBegan = elapsed
             }
             let attempt = ConnectAttempt()
-            attempts[number] = attempt
+            attempts[address] = attempt
             state = .racing(race, attempts)
             onProgress(.trying(address))
             guard case .racing = state else { return }
-            attempt.start(address) { [self] in attempted(number, address, $0) }
-        case .armTimer(let time):
-            armRaceTimer(at: time)
-        case .disarmTimer:
-            raceTimer?.disarm()
-            raceTimer = nil
-        case .cancel(let number):
-            attempts.removeValue(forKey: number)?.cancel()
+            attempt.start(address) { [self] in attempted(address, $0) }
+        case .armTimer(let time): raceTimer.arm(at: began &+ nanoseconds(time.asSeconds))
+        case .disarmTimer: raceTimer.disarm()
+        case .cancel(let address):
+            attempts.removeValue(forKey: address)?.cancel()
             state = .racing(race, attempts)
-        case .succeed:
-            // `attempted` goes on with the winner's socket.
-            break
-        case .fail(let failure):
-            fail(describe(failure))
+        case .fail(let failure): fail(describe(failure))
         }
     }
 
-    private func attempted(_ number: HappyEyeballs.Attempt, _ address: SocketAddress, _ outcome: ConnectAttempt.Outcome) {
+    private func attempted(_ address: SocketAddress, _ outcome: ConnectAttempt.Outcome) {
         guard case .racing = state else { return }
         switch outcome {
         case .failure(let error):
-            let failure = TransportError(.connect, error.kind, error.description, code: error.code)
+            let failure = TransportError(.connect, error.kind, error.description)
             onProgress(.failed(address, failure))
-            race { $0.failed(number, failure, now: $1) }
+            race { $0.failed(address, failure, now: $1) }
         case .success(let lease):
-            race { race, _ in race.succeeded(number) }
+            race { race, _ in race.succeeded(address) }
             timings.connect = elapsed - stepBegan
             let stream = ByteStream(lease)
             state = .handshaking(stream)
             onProgress(.connected(address, local: stream.localAddress))
             connected(stream)
         }
-    }
-
-    private func armRaceTimer(at time: Duration) {
-        raceTimer?.disarm()
-        let timer = Timer { [self] in race { $0.timerFired(now: $1) } }
-        raceTimer = timer
-        timer.arm(at: began &+ nanoseconds(time.asSeconds))
     }
 
     // MARK: Proxy and TLS
@@ -192,36 +164,34 @@ public final class Dialer {
         }
     }
 
-    /// `socks5` alone wants the target's address from here. IPv4 is first: more proxies reach it.
+    /// `socks5` alone wants the target's address from here.
     private func lookUpForProxy(_ proxy: Proxy, _ stream: ByteStream) {
         guard case .handshaking = state, case .host(let host, let port) = target else { return }
         if let known = Resolver.override(host, port: port, in: options.overrides)?.first ?? Resolver.literal(host, port: port) {
-            return tunnel(proxy, .address(known), stream)
+            return tunnel(proxy, known.host, port, stream)
         }
-        guard proxy.scheme == .socks5 else { return tunnel(proxy, .name(host, port: port), stream) }
-        lookUp(host, port, options.families.list, [], proxy, stream)
+        guard proxy.scheme == .socks5 else { return tunnel(proxy, host, port, stream) }
+        lookUp(options.families.each[...], []) { [self] in tunnel(proxy, $0.host, port, stream) }
     }
 
-    private func lookUp(
-        _ host: String, _ port: UInt16, _ families: [AddressFamily], _ failures: [ResolveFailure], _ proxy: Proxy, _ stream: ByteStream
-    ) {
+    /// Looks the target up in one family after the other: IPv4 first, which more proxies reach.
+    private func lookUp(_ families: ArraySlice<AddressFamilies>, _ failures: [ResolveFailure], _ found: @escaping (SocketAddress) -> Void) {
+        guard case .host(let host, let port) = target else { return }
         guard let family = families.first else { return fail(unresolved(host, failures, .name)) }
         Resolver.resolve(host, port: port, family: family) { [self] result in
             guard case .handshaking = state else { return }
             switch result {
             case .success(let addresses):
-                if let address = addresses.first { return tunnel(proxy, .address(address), stream) }
-                lookUp(host, port, Array(families.dropFirst()), failures, proxy, stream)
-            case .failure(let failure):
-                lookUp(host, port, Array(families.dropFirst()), failures + [failure], proxy, stream)
+                if let address = addresses.first { found(address) } else { lookUp(families.dropFirst(), failures, found) }
+            case .failure(let failure): lookUp(families.dropFirst(), failures + [failure], found)
             }
         }
     }
 
-    private func tunnel(_ proxy: Proxy, _ destination: ProxyHandshake.Destination, _ stream: ByteStream) {
+    private func tunnel(_ proxy: Proxy, _ host: String, _ port: UInt16, _ stream: ByteStream) {
         let dialogue: ProxyDialogue
         do {
-            dialogue = ProxyDialogue(try ProxyHandshake(proxy, to: destination), stream)
+            dialogue = ProxyDialogue(try proxy.handshake(to: host, port: port), stream)
         } catch {
             return fail(error)
         }
@@ -260,11 +230,6 @@ public final class Dialer {
 
     private var elapsed: Double { Double(monotonicNow() &- began) / 1e9 }
 
-    private func armDeadline() {
-        guard let timeout = options.connectTimeout else { return }
-        deadline = PeerTimer(seconds: timeout) { [self] in fail(timedOut(timeout)) }
-    }
-
     private func succeed(_ stream: ByteStream) {
         guard case .handshaking = state else { return }
         let dialed = DialedStream(stream: stream, timings: timings, deadline: deadline?.handOver())
@@ -285,8 +250,7 @@ public final class Dialer {
         case .handshaking, .idle, .finished: break
         }
         state = .finished
-        raceTimer?.disarm()
-        raceTimer = nil
+        raceTimer.disarm()
         deadline?.cancel()
         deadline = nil
     }
@@ -315,7 +279,7 @@ public final class Dialer {
         for failure in failures where !reasons.contains(failure.description) { reasons.append(failure.description) }
         let why = reasons.isEmpty ? "it has no address" : reasons.joined(separator: "; ")
         let what = stage == .proxy ? "the proxy's name \(name.quoted)" : name.quoted
-        return TransportError(stage, .notFound, "can't resolve \(what): \(why)", code: failures.first?.code ?? 0)
+        return TransportError(stage, .notFound, "can't resolve \(what): \(why)")
     }
 
     private func describe(_ failure: HappyEyeballs.Failure) -> TransportError {
@@ -323,32 +287,12 @@ public final class Dialer {
         case .unresolved(let failures): return unresolved(peerHost, failures, proxy == nil ? .name : .proxy)
         case .unreachable(let failed):
             let what = proxy.map { "the proxy \($0)" } ?? target.description
-            let isObvious = failed.count == 1 && failed.allSatisfy { what == $0.address.description }
             let why =
-                isObvious
-                ? ": \(failed[0].error.message)"
-                : " (" + failed.map { "\($0.address.host): \($0.error.message)" }.joined(separator: "; ") + ")"
-            let kinds = Set(failed.map(\.error.code))
+                failed.count == 1 && what == failed[0].address.description
+                ? ": \(failed[0].error)" : " (" + failed.map { "\($0.address.host): \($0.error)" }.joined(separator: "; ") + ")"
+            let isOneKind = failed.allSatisfy { $0.error.kind == failed[0].error.kind }
             return TransportError(
-                proxy == nil ? .connect : .proxy, kinds.count == 1 ? failed[0].error.kind : .unreachable, "can't connect to \(what)\(why)",
-                code: failed.last?.error.code ?? 0)
-        }
-    }
-}
-
-extension AddressFamilies {
-    var list: [AddressFamily] {
-        switch self {
-        case .any: [.ipv4, .ipv6]
-        case .ipv4: [.ipv4]
-        case .ipv6: [.ipv6]
-        }
-    }
-
-    func allow(_ address: SocketAddress) -> Bool {
-        switch (self, address) {
-        case (.ipv4, .ipv6), (.ipv6, .ipv4): false
-        default: true
+                proxy == nil ? .connect : .proxy, isOneKind ? failed[0].error.kind : .unreachable, "can't connect to \(what)\(why)")
         }
     }
 }

@@ -26,7 +26,7 @@ public struct DialOptions: Sendable {
     public var connectTimeout: Double? = 10
     /// Not used for a UNIX socket.
     public var proxy: Proxy?
-    /// TLS with an https proxy; `nil` takes one that trusts the system.
+    /// TLS with an https proxy; `nil` for one that trusts the system.
     public var proxyTLS: TLSContext?
 
     public init() {}
@@ -93,7 +93,7 @@ final class ConnectAttempt {
         watch = nil
     }
 
-    /// A UNIX socket connects at once, and some errors are known at once. They are told no sooner than the others.
+    /// A UNIX socket connects at once, and some errors are known at once. They are reported no sooner than the others.
     private func finishLater(_ outcome: Outcome, _ completion: @escaping (Outcome) -> Void) {
         EventLoop.later { [self] in
             if !isCancelled { completion(outcome) }

@@ -24,56 +24,44 @@ public struct Proxy: Sendable, Equatable {
     ///
     /// - Throws: a ``TransportError`` at the proxy stage; the credentials are never in it.
     public init(parsing text: String) throws(TransportError) {
+        func refuse(_ why: String) -> TransportError { TransportError(.proxy, .protocolFailure, why) }
         let (schemeText, rest) = split(text, at: "://")
-        let authority: Substring
-        if let schemeText {
-            guard let scheme = Scheme(rawValue: schemeText.lowercased()) else {
-                throw TransportError(
-                    .proxy, .protocolFailure, "a proxy can't be \(schemeText.quoted): it has to be http, https, socks5 or socks5h")
-            }
-            self.scheme = scheme
-        } else {
-            scheme = .http
+        guard let scheme = Scheme(rawValue: schemeText?.lowercased() ?? "http") else {
+            throw refuse("a proxy can't be \((schemeText ?? "").quoted): it must be http, https, socks5 or socks5h")
         }
-        authority = rest.prefix { !"/?#".contains($0) }
-        guard ["", "/"].contains(rest.dropFirst(authority.count)) else {
-            throw TransportError(
-                .proxy, .protocolFailure, "the proxy has a path, \(rest.dropFirst(authority.count).quoted): it takes none")
-        }
-        let hostAndPort: Substring
+        self.scheme = scheme
+        let authority = rest.prefix { !"/?#".contains($0) }
+        let path = rest.dropFirst(authority.count)
+        guard ["", "/"].contains(path) else { throw refuse("the proxy has a path, \(path.quoted): it takes none") }
+        var hostAndPort = authority
         if let at = authority.lastIndex(of: "@") {
             let (user, password) = split(authority[..<at], at: ":")
             // With no colon there is a user alone, and `split` has it second.
-            guard let name = PercentEncoding.decode(user ?? password),
-                let secret = PercentEncoding.decode(user == nil ? Substring() : password)
+            guard let name = PercentEncoding.decode(user ?? password), let secret = PercentEncoding.decode(user == nil ? "" : password)
             else {
-                throw TransportError(.proxy, .protocolFailure, "the proxy's user or password has a bad % escape")
+                throw refuse("the proxy's user or password has a bad % escape")
             }
             credentials = Credentials(user: name, password: Secret(secret))
             hostAndPort = authority[authority.index(after: at)...]
         } else {
             credentials = nil
-            hostAndPort = authority
         }
         guard let (host, port) = splitHostAndPort(hostAndPort), !host.isEmpty else {
-            throw TransportError(.proxy, .protocolFailure, "\(hostAndPort.quoted) is no proxy's HOST[:PORT]")
+            throw refuse("\(hostAndPort.quoted) is not a proxy's HOST[:PORT]")
         }
         self.host = host
         self.port = port ?? (scheme == .https ? 443 : 1080)
     }
 
     /// The proxy that the environment names for a connection: `https_proxy` under TLS, else `http_proxy`; then `all_proxy`; each in lower case
-    /// first, then upper; less what `no_proxy` excepts. An empty value means none.
+    /// first, then upper; except for the hosts in `no_proxy`. An empty value means none.
     ///
     /// - Throws: what ``init(parsing:)`` throws, with the variable's name.
     public static func fromEnvironment(
         secure: Bool, host: String, port: UInt16, _ environment: (String) -> String?
     ) throws(TransportError) -> Proxy? {
         func value(_ name: String) -> (name: String, value: String)? {
-            for name in [name, name.uppercased()] {
-                if let value = environment(name) { return (name, value) }
-            }
-            return nil
+            [name, name.uppercased()].compactMap { name in environment(name).map { (name, $0) } }.first
         }
         guard let chosen = value(secure ? "https_proxy" : "http_proxy") ?? value("all_proxy"), !chosen.value.isEmpty else { return nil }
         if let exceptions = value("no_proxy"), NoProxyList(exceptions.value).contains(host: host, port: port) { return nil }
@@ -89,18 +77,14 @@ public struct Proxy: Sendable, Equatable {
 
 extension Proxy: CustomStringConvertible {
     /// `http://host:port`, with no credentials.
-    public var description: String {
-        "\(scheme.rawValue)://\(authority(host, port))"
-    }
+    public var description: String { "\(scheme.rawValue)://\(authority(host, port))" }
 }
 
 /// The hosts that `no_proxy` excepts: names with all their subdomains, addresses, CIDR blocks, each with a port or without; `*` for all.
 struct NoProxyList {
     private let entries: [Substring]
 
-    init(_ text: String) {
-        entries = text.split { $0 == "," || $0.isWhitespace }
-    }
+    init(_ text: String) { entries = text.split { $0 == "," || $0.isWhitespace } }
 
     func contains(host: String, port: UInt16) -> Bool {
         let address = Resolver.literal(host, port: 0)
@@ -144,11 +128,9 @@ extension SocketAddress {
 }
 
 /// `host:port`, an IPv6 literal in brackets.
-func authority(_ host: String, _ port: UInt16) -> String {
-    host.contains(":") ? "[\(host)]:\(port)" : "\(host.escaped):\(port)"
-}
+func authority(_ host: String, _ port: UInt16) -> String { host.contains(":") ? "[\(host)]:\(port)" : "\(host.escaped):\(port)" }
 
-/// Takes `HOST[:PORT]` apart; brackets, or more than one colon, make HOST an IPv6 literal. `nil` when PORT is no port.
+/// Takes `HOST[:PORT]` apart; brackets, or more than one colon, make HOST an IPv6 literal. `nil` when PORT is not a port.
 func splitHostAndPort(_ text: Substring) -> (host: String, port: UInt16?)? {
     var host = text
     var portText: Substring?

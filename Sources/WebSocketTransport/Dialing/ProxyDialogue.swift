@@ -3,12 +3,12 @@
 /// The stream's handlers keep it alive until it's done, or until the stream is closed.
 @EventLoop
 final class ProxyDialogue {
-    private var handshake: ProxyHandshake
+    private var handshake: any ProxyHandshake
     private let stream: ByteStream
     private var unsent: [UInt8] = []
     private var completion: ((TransportError?) -> Void)?
 
-    init(_ handshake: ProxyHandshake, _ stream: ByteStream) {
+    init(_ handshake: any ProxyHandshake, _ stream: ByteStream) {
         self.handshake = handshake
         self.stream = stream
     }
@@ -19,10 +19,10 @@ final class ProxyDialogue {
         stream.onReadable = { self.receive() }
         stream.onWritable = { self.flush() }
         stream.resumeReading()
-        perform(handshake.begin())
+        perform(.send(handshake.opening))
     }
 
-    private func perform(_ action: ProxyHandshake.Action) {
+    private func perform(_ action: ProxyAction) {
         switch action {
         case .send(let bytes):
             unsent += bytes

@@ -3,60 +3,38 @@ import WebSocketProtocol
 /// The dialogue with a proxy before the tunnel stands, sans I/O: HTTP CONNECT (RFC 9110 §9.3.6) or SOCKS5 (RFC 1928, RFC 1929).
 ///
 /// Our side speaks first inside the tunnel, so whatever a proxy sends past its answer is its error.
-enum ProxyHandshake: Sendable {
-    case connect(HTTPConnectHandshake)
-    case socks5(SOCKS5Handshake)
+protocol ProxyHandshake: Sendable {
+    /// What we send first.
+    var opening: [UInt8] { get }
 
-    enum Action: Equatable, Sendable {
-        case send([UInt8])
-        /// Nothing to do before more bytes come.
-        case wait
-        case finish
-        case fail(TransportError)
-    }
+    mutating func received(_ bytes: some Sequence<UInt8>) -> ProxyAction
+}
 
-    enum Destination: Equatable, Sendable {
-        case name(String, port: UInt16)
-        /// Looked up here; for SOCKS5 alone.
-        case address(SocketAddress)
-    }
+enum ProxyAction: Equatable, Sendable {
+    case send([UInt8])
+    /// Nothing to do before more bytes come.
+    case wait
+    case finish
+    case fail(TransportError)
+}
 
+extension Proxy {
+    /// The dialogue that connects to `host`, a name or an IP literal.
+    ///
     /// - Throws: a ``TransportError`` at the proxy stage for credentials or names that the protocol can't carry.
-    init(_ proxy: Proxy, to destination: Destination) throws(TransportError) {
-        switch (proxy.scheme, destination) {
-        case (.http, .name(let host, let port)), (.https, .name(let host, let port)):
-            self = .connect(try HTTPConnectHandshake(proxy, host: host, port: port))
-        case (.http, .address(let address)), (.https, .address(let address)):
-            self = .connect(try HTTPConnectHandshake(proxy, host: address.host, port: address.port ?? 0))
-        case (.socks5, _), (.socks5h, _):
-            self = .socks5(try SOCKS5Handshake(proxy, to: destination))
-        }
-    }
-
-    mutating func begin() -> Action {
-        switch self {
-        case .connect(let handshake): .send(handshake.request)
-        case .socks5(let handshake): .send(handshake.greeting)
-        }
-    }
-
-    mutating func received(_ bytes: some Sequence<UInt8>) -> Action {
-        switch self {
-        case .connect(var handshake):
-            defer { self = .connect(handshake) }
-            return handshake.received(bytes)
-        case .socks5(var handshake):
-            defer { self = .socks5(handshake) }
-            return handshake.received(bytes)
+    func handshake(to host: String, port: UInt16) throws(TransportError) -> any ProxyHandshake {
+        switch scheme {
+        case .http, .https: try HTTPConnectHandshake(self, host: host, port: port)
+        case .socks5, .socks5h: try SOCKS5Handshake(self, host: host, port: port)
         }
     }
 }
 
 /// One CONNECT request and its answer.
-struct HTTPConnectHandshake: Sendable {
+struct HTTPConnectHandshake: ProxyHandshake {
     private static let limits = HTTPHeadLimits(headSize: 16 * 1024, lineLength: 16 * 1024, fieldCount: 128)
 
-    let request: [UInt8]
+    let opening: [UInt8]
     private let proxy: Proxy
     private let target: String
     private var parser = HTTPHeadParser<HTTPResponseHead>(limits: limits, acceptsBareLineFeed: true)
@@ -66,7 +44,7 @@ struct HTTPConnectHandshake: Sendable {
 
     init(_ proxy: Proxy, host: String, port: UInt16) throws(TransportError) {
         guard !host.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
-            throw TransportError(.proxy, .protocolFailure, "\(host.quoted) is no host's name")
+            throw TransportError(.proxy, .protocolFailure, "\(host.quoted) is not a name of a host")
         }
         self.proxy = proxy
         target = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
@@ -74,10 +52,10 @@ struct HTTPConnectHandshake: Sendable {
         if let credentials = proxy.credentials {
             text += "Proxy-Authorization: Basic \(Base64.encode(Array("\(credentials.user):\(credentials.password.revealed)".utf8)))\r\n"
         }
-        request = Array((text + "\r\n").utf8)
+        opening = Array((text + "\r\n").utf8)
     }
 
-    mutating func received(_ bytes: some Sequence<UInt8>) -> ProxyHandshake.Action {
+    mutating func received(_ bytes: some Sequence<UInt8>) -> ProxyAction {
         var rest = Array(bytes)
         while !rest.isEmpty {
             head += rest
@@ -96,7 +74,7 @@ struct HTTPConnectHandshake: Sendable {
     }
 
     /// - Parameter isLast: whether nothing came after the head.
-    private func judge(_ response: HTTPResponseHead, isLast: Bool) -> ProxyHandshake.Action {
+    private func judge(_ response: HTTPResponseHead, isLast: Bool) -> ProxyAction {
         guard response.version.major == 1 else { return .fail(notHTTP(line(at: 0))) }
         switch response.status {
         case 200..<300:
@@ -147,7 +125,7 @@ struct HTTPConnectHandshake: Sendable {
 }
 
 /// SOCKS5's greeting, user and password, and request.
-struct SOCKS5Handshake: Sendable {
+struct SOCKS5Handshake: ProxyHandshake {
     private enum State {
         case methods, authentication, reply
     }
@@ -159,7 +137,7 @@ struct SOCKS5Handshake: Sendable {
     private var state = State.methods
     private var input: [UInt8] = []
 
-    init(_ proxy: Proxy, to destination: ProxyHandshake.Destination) throws(TransportError) {
+    init(_ proxy: Proxy, host: String, port: UInt16) throws(TransportError) {
         self.proxy = proxy
         if let given = proxy.credentials {
             let (user, password) = (Array(given.user.utf8), Array(given.password.revealed.utf8))
@@ -170,32 +148,23 @@ struct SOCKS5Handshake: Sendable {
         } else {
             credentials = nil
         }
-        var address: [UInt8]
-        let port: UInt16
-        switch destination {
-        case .address(.ipv4(let value, let number)):
-            (address, port) = ([1] + bigEndian(value), number)
-        case .address(.ipv6(let value, let number, _)):
-            (address, port) = ([4] + bigEndian(value), number)
-        case .address(.unix(let path)):
-            throw failure(.protocolFailure, "SOCKS5 does not reach the UNIX socket \(path.quoted)")
-        case .name(let host, let number):
+        let address: [UInt8]
+        switch Resolver.literal(host, port: port) {
+        case .ipv4(let value, _): address = [1] + bigEndian(value)
+        case .ipv6(let value, _, _): address = [4] + bigEndian(value)
+        case .unix, nil:
             guard (1...255).contains(host.utf8.count) else {
                 throw failure(.protocolFailure, "\(host.quoted) is too long for SOCKS5: a name has 255 bytes at most (RFC 1928 §5)")
             }
-            (address, port) = ([3, UInt8(host.utf8.count)] + host.utf8, number)
+            address = [3, UInt8(host.utf8.count)] + host.utf8
         }
         request = [5, 1, 0] + address + bigEndian(port)
-        target =
-            switch destination {
-            case .address(let address): address.description
-            case .name(let host, let port): authority(host, port)
-            }
+        target = authority(host, port)
     }
 
-    var greeting: [UInt8] { credentials == nil ? [5, 1, 0] : [5, 2, 0, 2] }
+    var opening: [UInt8] { credentials == nil ? [5, 1, 0] : [5, 2, 0, 2] }
 
-    mutating func received(_ bytes: some Sequence<UInt8>) -> ProxyHandshake.Action {
+    mutating func received(_ bytes: some Sequence<UInt8>) -> ProxyAction {
         input += bytes
         switch state {
         case .methods: return choseMethod()
@@ -204,7 +173,7 @@ struct SOCKS5Handshake: Sendable {
         }
     }
 
-    private mutating func choseMethod() -> ProxyHandshake.Action {
+    private mutating func choseMethod() -> ProxyAction {
         if let version = input.first, version != 5 { return .fail(notSOCKS) }
         guard input.count >= 2 else { return .wait }
         let method = input[1]
@@ -221,14 +190,14 @@ struct SOCKS5Handshake: Sendable {
         }
     }
 
-    private mutating func authenticated() -> ProxyHandshake.Action {
+    private mutating func authenticated() -> ProxyAction {
         guard input.count >= 2 else { return .wait }
         guard input[1] == 0 else { return .fail(failure(.authentication, "the proxy \(proxy) did not accept the user and password")) }
         input.removeFirst(2)
         return ask(request, .reply)
     }
 
-    private mutating func replied() -> ProxyHandshake.Action {
+    private mutating func replied() -> ProxyAction {
         if let version = input.first, version != 5 { return .fail(notSOCKS) }
         if input.count >= 2, input[1] != 0 {
             return .fail(failure(.protocolFailure, "the proxy \(proxy) can't connect to \(target): \(replyText(input[1]))"))
@@ -246,7 +215,7 @@ struct SOCKS5Handshake: Sendable {
         return .finish
     }
 
-    private mutating func ask(_ bytes: [UInt8], _ next: State) -> ProxyHandshake.Action {
+    private mutating func ask(_ bytes: [UInt8], _ next: State) -> ProxyAction {
         guard input.isEmpty else { return .fail(failure(.protocolFailure, "the proxy \(proxy) sent data before it was asked to")) }
         state = next
         return .send(bytes)
@@ -262,23 +231,15 @@ struct SOCKS5Handshake: Sendable {
 
 /// RFC 1928 §6.
 private func replyText(_ code: UInt8) -> String {
-    switch code {
-    case 1: "general failure"
-    case 2: "not allowed by its rules"
-    case 3: "network unreachable"
-    case 4: "host unreachable"
-    case 5: "connection refused"
-    case 6: "TTL expired"
-    case 7: "command not supported"
-    case 8: "address type not supported"
-    default: "error \(code)"
-    }
+    let texts = [
+        "general failure", "not allowed by its rules", "network unreachable", "host unreachable", "connection refused", "TTL expired",
+        "command not supported", "address type not supported",
+    ]
+    return (1...texts.count).contains(Int(code)) ? texts[Int(code) - 1] : "error \(code)"
 }
 
 private func failure(_ kind: TransportError.Kind, _ message: String, hint: String? = nil) -> TransportError {
     TransportError(.proxy, kind, message, hint: hint)
 }
 
-private func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-    withUnsafeBytes(of: value.bigEndian) { Array($0) }
-}
+private func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }

@@ -1,14 +1,17 @@
 import Dispatch
 import CPosix
 
-/// Which IP versions may be used.
-public enum AddressFamilies: Sendable, Equatable {
-    case any, ipv4, ipv6
-}
+/// IP versions: those that may be used, or a single one.
+public struct AddressFamilies: OptionSet, Sendable {
+    public let rawValue: UInt8
 
-/// One IP version.
-public enum AddressFamily: Sendable, Equatable {
-    case ipv4, ipv6
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let ipv4 = AddressFamilies(rawValue: 1)
+    public static let ipv6 = AddressFamilies(rawValue: 2)
+    public static let any: AddressFamilies = [.ipv4, .ipv6]
+
+    var each: [AddressFamilies] { [.ipv4, .ipv6].filter(contains) }
 }
 
 /// One `HOST:PORT:ADDR`: connections to HOST and PORT go to ADDR, and no name is looked up.
@@ -37,23 +40,21 @@ public struct ResolveOverride: Sendable, Equatable {
         guard !host.isEmpty, rest.first == ":" else { throw refuse("HOST is missing") }
         rest.removeFirst()
         guard let colon = rest.firstIndex(of: ":") else { throw refuse("ADDR is missing") }
-        guard let port = UInt16(rest[..<colon]), port > 0 else { throw refuse("\(rest[..<colon].quoted) is no port") }
+        guard let port = UInt16(rest[..<colon]), port > 0 else { throw refuse("\(rest[..<colon].quoted) is not a port") }
         self.port = port
         var addresses: [SocketAddress] = []
         for item in rest[rest.index(after: colon)...].split(separator: ",", omittingEmptySubsequences: false) {
             let bare = item.first == "[" && item.last == "]" ? item.dropFirst().dropLast() : item
-            guard let address = Resolver.literal(String(bare), port: port) else { throw refuse("\(item.quoted) is no IP address") }
+            guard let address = Resolver.literal(String(bare), port: port) else { throw refuse("\(item.quoted) is not an IP address") }
             addresses.append(address)
         }
         self.addresses = addresses
     }
 }
 
-/// Why a name has no address.
-public struct ResolveFailure: Error, Sendable, Equatable, CustomStringConvertible {
-    /// `getaddrinfo`'s code.
-    public let code: Int32
-    public let description: String
+/// Why a name has no address, in `getaddrinfo`'s words.
+struct ResolveFailure: Error, Equatable, CustomStringConvertible {
+    let description: String
 }
 
 /// Looks names up with `getaddrinfo`, which blocks, on the global concurrent queue.
@@ -66,14 +67,14 @@ enum Resolver {
         return (try? lookUp(host, port: port, family: AF_UNSPEC, flags: AI_NUMERICHOST).get())?.first
     }
 
-    /// The addresses that an override gives to `host` and `port`, names compared as DNS does.
+    /// The addresses that an override has for `host` and `port`, names compared as DNS does.
     static func override(_ host: String, port: UInt16, in overrides: [ResolveOverride]) -> [SocketAddress]? {
         overrides.first { $0.port == port && $0.host.lowercased() == host.lowercased() }?.addresses
     }
 
-    /// Looks `host` up in one family and hands the outcome over to the loop. It can't be stopped: who no longer cares ignores the outcome.
+    /// Looks `host` up in one family and hands the outcome over to the loop. It can't be stopped: a caller that no longer cares ignores the outcome.
     static func resolve(
-        _ host: String, port: UInt16, family: AddressFamily,
+        _ host: String, port: UInt16, family: AddressFamilies,
         completion: @escaping @EventLoop @Sendable (Result<[SocketAddress], ResolveFailure>) -> Void
     ) {
         DispatchQueue.global().async {
@@ -83,7 +84,7 @@ enum Resolver {
     }
 
     /// Looks `host` up in one family, and blocks meanwhile.
-    static func lookUp(_ host: String, port: UInt16, family: AddressFamily) -> Result<[SocketAddress], ResolveFailure> {
+    static func lookUp(_ host: String, port: UInt16, family: AddressFamilies) -> Result<[SocketAddress], ResolveFailure> {
         lookUp(host, port: port, family: family == .ipv4 ? AF_INET : AF_INET6, flags: 0)
     }
 
@@ -96,21 +97,17 @@ enum Resolver {
         let code = getaddrinfo(host, nil, &hints, &list)
         guard code == 0 else {
             let text = code == EAI_SYSTEM ? SystemError.last.description : String(cString: gai_strerror(code))
-            return .failure(ResolveFailure(code: code, description: text.prefix(1).lowercased() + text.dropFirst()))
+            return .failure(ResolveFailure(description: text.prefix(1).lowercased() + text.dropFirst()))
         }
         defer { freeaddrinfo(list) }
         var addresses: [SocketAddress] = []
         var next = list
         while let info = next {
             next = info.pointee.ai_next
-            guard let system = info.pointee.ai_addr, info.pointee.ai_addrlen <= MemoryLayout<sockaddr_storage>.size else { continue }
+            let bytes = UnsafeRawBufferPointer(start: info.pointee.ai_addr, count: Int(info.pointee.ai_addrlen))
             var storage = sockaddr_storage()
-            withUnsafeMutableBytes(of: &storage) {
-                $0.copyMemory(from: UnsafeRawBufferPointer(start: system, count: Int(info.pointee.ai_addrlen)))
-            }
-            if let address = SocketAddress(storage)?.with(port: port) {
-                addresses.append(address)
-            }
+            withUnsafeMutableBytes(of: &storage) { $0.copyBytes(from: bytes.prefix($0.count)) }
+            if let address = SocketAddress(storage)?.with(port: port) { addresses.append(address) }
         }
         return .success(addresses)
     }

@@ -64,9 +64,7 @@ public final class DescriptorWatch {
         lease = nil
     }
 
-    private func remove() {
-        if index != 0 { EventLoop.remove(self) }
-    }
+    private func remove() { if index != 0 { EventLoop.remove(self) } }
 
     /// A broken descriptor is readable and writable as well: reading and writing find out how it broke.
     func happened(_ events: Int16) {

@@ -28,7 +28,7 @@ public enum ListenTarget: Sendable, Equatable, CustomStringConvertible {
             self = .host(String(host.dropFirst().dropLast()), port: port)
         } else if host.isEmpty || host == "*" || host.contains(":") {
             throw TransportError(
-                .listen, .notFound, "can't listen on \(text.quoted): \(host.quoted) is no host",
+                .listen, .notFound, "can't listen on \(text.quoted): \(host.quoted) is not a host",
                 hint: "write 0.0.0.0:PORT or [::]:PORT for every address")
         } else {
             self = .host(String(host), port: port)
@@ -109,9 +109,7 @@ public final class Listener {
 
     isolated deinit { close() }
 
-    private func updateWatches() {
-        watches.forEach { $0.arm(reading: !isPaused) }
-    }
+    private func updateWatches() { watches.forEach { $0.arm(reading: !isPaused) } }
 
     private func accept(from socket: Socket) {
         for _ in 0..<Self.batch where !isClosed {
@@ -139,25 +137,18 @@ public final class Listener {
         let peer = socket.peerAddress
         let stream = ByteStream(socket)
         guard let tls = options.tls else { return onEvent(.accepted(stream, peer: peer)) }
-        secure(stream, tls, peer: peer, timeout: options.handshakeTimeout, onEvent)
-    }
-}
-
-@EventLoop
-private func secure(
-    _ stream: ByteStream, _ tls: TLSContext, peer: SocketAddress?, timeout: Double, _ onEvent: @escaping (Listener.Event) -> Void
-) {
-    let name = peer?.description ?? "the client"
-    let timer = PeerTimer(seconds: timeout) {
-        stream.close()
-        let text = "\(name) did not finish the TLS handshake within \(formatted(timeout)) s"
-        onEvent(.refused(peer: peer, TransportError(.tls, .timedOut, text)))
-    }
-    stream.startTLS(tls, .server(peer: name)) { result in
-        timer.cancel()
-        switch result {
-        case .success: onEvent(.accepted(stream, peer: peer))
-        case .failure(let error): onEvent(.refused(peer: peer, error))
+        let (name, timeout) = (peer?.description ?? "the client", options.handshakeTimeout)
+        let timer = PeerTimer(seconds: timeout) { [onEvent] in
+            stream.close()
+            let text = "\(name) did not finish the TLS handshake within \(formatted(timeout)) s"
+            onEvent(.refused(peer: peer, TransportError(.tls, .timedOut, text)))
+        }
+        stream.startTLS(tls, .server(peer: name)) { [onEvent] result in
+            timer.cancel()
+            switch result {
+            case .success: onEvent(.accepted(stream, peer: peer))
+            case .failure(let error): onEvent(.refused(peer: peer, error))
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 import COpenSSL
 
-/// A fatal alert by which a peer ended TLS (RFC 8446, section 6.2). Under TLS 1.3 one about a client's certificate comes when the client
-/// takes the handshake to be through.
+/// A fatal alert by which a peer ended TLS (RFC 8446 §6.2). Under TLS 1.3 one about a client's certificate comes after the client's side of the
+/// handshake.
 struct TLSAlert {
     /// As on the wire.
     let code: Int32

@@ -18,7 +18,7 @@ public struct CertificateInfo: Sendable, Equatable {
         names = alternativeNames(certificate)
     }
 
-    /// The names that the certificate stands for, told in an error: at most four of them.
+    /// The names that the certificate stands for, for an error: at most four of them.
     var namesForPeople: String {
         let bare = names.map { name in
             name.hasPrefix("DNS:") ? String(name.dropFirst(4)) : name.hasPrefix("IP Address:") ? String(name.dropFirst(11)) : name
@@ -63,34 +63,29 @@ struct CertificateFault: Sendable {
         certificate = X509_STORE_CTX_get_current_cert(store).map(CertificateInfo.init)
     }
 
-    /// One sentence, and a hint where something can be done.
+    /// One sentence, and for a client what can be done.
     func error(_ role: TLSSession.Role) -> TransportError {
-        let (peer, isServer) = (role.peer, role.isServer)
-        let whose = depth == 0 ? "the certificate of \(peer.quoted)" : "the issuer certificate \((certificate?.subject ?? "?").quoted)"
-        let trust = isServer ? nil : "trust its issuer with --ca FILE, or go without the check with -k"
-        let (text, hint): (String, String?) =
+        let own = "the certificate of \(role.peer.quoted)"
+        let whose = depth == 0 ? own : "the issuer certificate \(named(\.subject).quoted)"
+        let trust = "trust its issuer with --ca FILE, or go without the check with -k"
+        let (text, hint) =
             switch code {
             case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
-                (
-                    "the certificate is for \(certificate?.namesForPeople ?? "another name"), not \(peer)",
-                    wrongNameHint(role)
-                )
-            case X509_V_ERR_CERT_HAS_EXPIRED:
-                ("\(whose) has expired on \(certificate?.notAfter ?? "?")", isServer ? nil : "go without the check with -k")
-            case X509_V_ERR_CERT_NOT_YET_VALID:
-                ("\(whose) is not valid before \(certificate?.notBefore ?? "?")", isServer ? nil : "check this machine's clock")
+                ("the certificate is for \(certificate?.namesForPeople ?? "another name"), not \(role.peer)", wrongNameHint(role))
+            case X509_V_ERR_CERT_HAS_EXPIRED: ("\(whose) has expired on \(named(\.notAfter))", "go without the check with -k")
+            case X509_V_ERR_CERT_NOT_YET_VALID: ("\(whose) is not valid before \(named(\.notBefore))", "check this machine's clock")
             case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-                ("\(whose) is self-signed", isServer ? nil : "trust it with --ca FILE, or go without the check with -k")
-            case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-                ("the certificate of \(peer.quoted) has an unknown issuer \((certificate?.subject ?? "?").quoted)", trust)
+                ("\(whose) is self-signed", "trust it with --ca FILE, or go without the check with -k")
+            case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: ("\(own) has an unknown issuer \(named(\.subject).quoted)", trust)
             case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
                 X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-                ("the certificate of \(peer.quoted) has an unknown issuer \((certificate?.issuer ?? "?").quoted)", trust)
-            default:
-                ("\(whose) was not accepted: \(String(cString: X509_verify_cert_error_string(Int(code))))", trust)
+                ("\(own) has an unknown issuer \(named(\.issuer).quoted)", trust)
+            default: ("\(whose) was not accepted: \(String(cString: X509_verify_cert_error_string(Int(code))))", trust)
             }
-        return TransportError(.tls, .certificate, text, hint: hint, code: code)
+        return TransportError(.tls, .certificate, text, hint: role.isServer ? nil : hint)
     }
+
+    private func named(_ field: KeyPath<CertificateInfo, String>) -> String { certificate?[keyPath: field] ?? "?" }
 
     private func wrongNameHint(_ role: TLSSession.Role) -> String {
         if case .client = role { return "check the address, name the server with --servername NAME, or go without the check with -k" }

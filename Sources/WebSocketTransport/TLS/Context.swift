@@ -6,12 +6,7 @@ public enum TLSVersion: String, Sendable, Equatable, CaseIterable {
     case v12 = "1.2"
     case v13 = "1.3"
 
-    var wire: Int32 {
-        switch self {
-        case .v12: TLS1_2_VERSION
-        case .v13: TLS1_3_VERSION
-        }
-    }
+    var wire: Int32 { self == .v12 ? TLS1_2_VERSION : TLS1_3_VERSION }
 }
 
 /// A certificate to show, and its private key.
@@ -74,18 +69,12 @@ public final class TLSContext: @unchecked Sendable {
         self.isServer = isServer
         self.verifies = verifies
         (keyLog, keyLogError) = openKeyLog(keyLogFile)
-        _ = wsline_SSL_CTX_set_min_proto_version(context, minimum.wire)
-        _ = SSL_CTX_set_options(context, wsline_SSL_OP_hardening())
         // A server may hold many idle connections, whose read-ahead buffers would add up; a client has one, and keeps it.
         let modes = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY
-        wsline_SSL_CTX_set_mode(context, Int(isServer ? modes | SSL_MODE_RELEASE_BUFFERS : modes))
-        wsline_SSL_CTX_set_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
-        wsline_SSL_CTX_set_read_ahead(context, 1)
+        wsline_SSL_CTX_set_up(context, minimum.wire, Int(isServer ? modes | SSL_MODE_RELEASE_BUFFERS : modes), isServer ? 0 : 1)
         SSL_CTX_set_default_read_buffer_len(context, Self.readAhead)
         SSL_CTX_set_verify(context, verifies ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE, recordVerdict)
-        if keyLog >= 0 {
-            SSL_CTX_set_keylog_callback(context, writeKeyLog)
-        }
+        if keyLog >= 0 { SSL_CTX_set_keylog_callback(context, writeKeyLog) }
     }
 
     deinit {
@@ -101,13 +90,11 @@ public final class TLSContext: @unchecked Sendable {
             isServer: false, verifies: !options.insecure, minimum: options.minimumVersion, keyLogFile: options.keyLogFile)
         _ = SSL_CTX_set_alpn_protos(context.raw, webSocketProtocols, UInt32(webSocketProtocols.count))
         if let file = options.caFile {
-            try context.trust(file, purpose: "the CA file")
+            try context.trust(file)
         } else if !options.insecure {
             try context.trustSystem()
         }
-        if let identity = options.identity {
-            try context.use(identity)
-        }
+        if let identity = options.identity { try context.use(identity) }
         SSL_CTX_set_client_cert_cb(context.raw, noteMissingCertificate)
         return context
     }
@@ -120,11 +107,10 @@ public final class TLSContext: @unchecked Sendable {
             isServer: true, verifies: options.clientCAFile != nil, minimum: options.minimumVersion, keyLogFile: options.keyLogFile)
         // Tickets would be written after the handshake, to a client that may be gone, for a resumption that nobody asks for.
         _ = SSL_CTX_set_num_tickets(context.raw, 0)
-        _ = SSL_CTX_set_options(context.raw, wsline_SSL_OP_NO_TICKET())
         SSL_CTX_set_alpn_select_cb(context.raw, chooseProtocol, nil)
         try context.use(options.identity)
         if let file = options.clientCAFile {
-            try context.trust(file, purpose: "the CA file")
+            try context.trust(file)
             SSL_CTX_set_client_CA_list(context.raw, SSL_load_client_CA_file(file))
         }
         return context
@@ -136,11 +122,11 @@ public final class TLSContext: @unchecked Sendable {
         _ = text.utf8.withContiguousStorageIfAvailable { write(keyLog, $0.baseAddress, $0.count) }
     }
 
-    private func trust(_ file: String, purpose: String) throws(TransportError) {
-        try checkReadable(file, purpose)
+    private func trust(_ file: String) throws(TransportError) {
+        try checkReadable(file, "the CA file")
         ERR_clear_error()
         guard SSL_CTX_load_verify_file(raw, file) == 1 else {
-            throw TransportError(.tls, .file, "\(purpose) \(file.quoted) has no PEM certificate: \(drainOpenSSLErrors())")
+            throw TransportError(.tls, .file, "the CA file \(file.quoted) has no PEM certificate: \(drainOpenSSLErrors())")
         }
         _ = X509_STORE_set_flags(SSL_CTX_get_cert_store(raw), UInt(X509_V_FLAG_PARTIAL_CHAIN))
     }
@@ -170,18 +156,14 @@ private func chooseProtocol(
     _ ssl: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ chosenCount: UnsafeMutablePointer<UInt8>?,
     _ offered: UnsafePointer<UInt8>?, _ offeredCount: UInt32, _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let chosen, let chosenCount, let offered else { return SSL_TLSEXT_ERR_NOACK }
-    var rest = UnsafeBufferPointer(start: offered, count: Int(offeredCount))[...]
-    while let count = rest.first, rest.count > Int(count) {
-        let name = rest.dropFirst().prefix(Int(count))
-        if name.elementsEqual(webSocketProtocols.dropFirst()) {
-            chosen.pointee = offered + name.startIndex
-            chosenCount.pointee = count
-            return SSL_TLSEXT_ERR_OK
-        }
-        rest = rest.dropFirst(1 + Int(count))
+    // What is found lies in the first list, which has to outlive this call.
+    var found: UnsafeMutablePointer<UInt8>?
+    let ours = webSocketProtocols
+    guard SSL_select_next_proto(&found, chosenCount, offered, offeredCount, ours, UInt32(ours.count)) == OPENSSL_NPN_NEGOTIATED else {
+        return SSL_TLSEXT_ERR_NOACK
     }
-    return SSL_TLSEXT_ERR_NOACK
+    chosen?.pointee = UnsafePointer(found)
+    return SSL_TLSEXT_ERR_OK
 }
 
 /// Notes the verdict at the first certificate that fails: after the handshake OpenSSL has only its code.

@@ -57,10 +57,7 @@ private func isHashedDirectory(_ path: String) -> Bool {
 /// Refuses a file that can't be opened, with the system's reason: OpenSSL's own text hides it.
 func checkReadable(_ path: String, _ purpose: String) throws(TransportError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-        let error = SystemError.last
-        throw TransportError(.tls, .file, "can't read \(purpose) \(path.quoted): \(error)", code: error.code)
-    }
+    guard descriptor >= 0 else { throw TransportError(.tls, .file, "can't read \(purpose) \(path.quoted): \(SystemError.last)") }
     close(descriptor)
 }
 

@@ -93,7 +93,7 @@ final class TLSSession {
     }
 
     private func invalidName(_ peer: String) -> TransportError {
-        TransportError(.tls, .certificate, "\(peer.quoted) is no name that a certificate can have: \(drainOpenSSLErrors())")
+        TransportError(.tls, .certificate, "\(peer.quoted) is not a name that a certificate can have: \(drainOpenSSLErrors())")
     }
 
     private func attach(_ descriptor: Int32) throws(TransportError) {
@@ -127,7 +127,7 @@ final class TLSSession {
         return outcome == 1 ? .done(0) : explain(outcome, .tls)
     }
 
-    /// Fills the buffer with as much as OpenSSL has or the socket gives without waiting.
+    /// Fills the buffer with as much as OpenSSL has, or the socket without waiting.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Step {
         guard !isDead else { return .failed(closed) }
         prepareCall()
@@ -154,7 +154,7 @@ final class TLSSession {
         return outcome >= 0 ? .done(0) : explain(outcome, .stream)
     }
 
-    /// SSL_get_error looks at the thread's error stack and errno, so both must tell of this call alone.
+    /// SSL_get_error looks at the thread's error stack and errno, so both must be about this call alone.
     private func prepareCall() {
         ERR_clear_error()
         errno = 0
@@ -221,7 +221,5 @@ final class TLSSession {
         return lacksCertificate ? TLSAlert.certificateWanted : "the server may not speak TLS on this port: try ws://"
     }
 
-    private var closed: TransportError {
-        TransportError(.stream, .closed, "the TLS connection with \(peer.quoted) is over")
-    }
+    private var closed: TransportError { TransportError(.stream, .closed, "the TLS connection with \(peer.quoted) is over") }
 }

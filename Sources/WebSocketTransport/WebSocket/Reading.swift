@@ -3,20 +3,16 @@ import WebSocketProtocol
 extension WebSocket {
     // MARK: Connecting
 
-    /// Begins to connect; `onOpen`, or `onError` and `onClose`, tell what came of it.
+    /// Begins to connect; `onOpen`, or `onError` and `onClose`, report the outcome.
     public func connect() {
         guard let dial, dialer == nil else { return }
-        dialer = Dialer.connect(
+        dialer = Dialer(
             to: dial.target, options: dial.options,
             onProgress: { [weak self] in self?.onProgress?($0) },
             completion: { [weak self] in self?.dialed($0) })
     }
 
     private func dialed(_ result: Result<DialedStream, TransportError>) {
-        guard !isFinished else {
-            if case .success(let dialed) = result { dialed.stream.close() }
-            return
-        }
         switch result {
         case .success(let dialed):
             timings = dialed.timings
@@ -64,7 +60,7 @@ extension WebSocket {
         settleUnlessInBatch()
     }
 
-    /// Goes on where reading was paused: the connection may hold messages that no event comes for.
+    /// Goes on after a pause, or an answer that was waited for: the connection may hold messages that no event comes for.
     func readLater() {
         EventLoop.later { [weak self] in
             guard let self, !isPaused else { return }
@@ -78,10 +74,6 @@ extension WebSocket {
         case .end: break
         case .failed(let error): transportFailure = error
         }
-        endStream()
-    }
-
-    private func endStream() {
         let wasConnecting = connection.readyState == .connecting
         if wasConnecting, let failure = transportFailure, failure.stage == .tls {
             // TLS was never agreed upon: under TLS 1.3 a server judges our certificate after our side's handshake.
@@ -89,10 +81,7 @@ extension WebSocket {
             return finish()
         }
         connection.receivedEnd()
-        if wasConnecting {
-            mayHoldEvents = true
-            deliver()
-        }
+        if wasConnecting { deliver() }
         onBatchEnd?()
         finish()
     }
@@ -105,16 +94,13 @@ extension WebSocket {
         while !isPaused {
             let event = connection.next()
             switch event {
-            case .needsInput:
-                mayHoldEvents = false
-                return
+            case .needsInput: return
             case .messages: handOn(connection.messages)
             default:
                 rare(event)
                 if isFinished { return }
             }
         }
-        mayHoldEvents = true
     }
 
     private func handOn(_ messages: UnsafeBufferPointer<BorrowedMessage>) {
@@ -138,18 +124,6 @@ extension WebSocket {
         case .refused: if let refusal = connection.refusal { onError?(.refused(refusal)) }
         case .failed: reportFailure()
         case .closing: break
-        }
-    }
-
-    func deliverLater() {
-        guard mayHoldEvents else { return }
-        EventLoop.later { [self] in
-            guard !isFinished else { return }
-            batchDepth += 1
-            deliver()
-            onBatchEnd?()
-            batchDepth -= 1
-            settleUnlessInBatch()
         }
     }
 }

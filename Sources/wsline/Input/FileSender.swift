@@ -48,7 +48,7 @@ final class FileSender {
         phase = kind == .text ? .checking(UTF8Validator()) : .sending
     }
 
-    deinit { systemClose(descriptor) }
+    deinit { CPosix.close(descriptor) }
 
     var shownPath: String { path.quoted }
 

@@ -57,7 +57,7 @@ final class InputSource {
             guard poll(&entry, 1, 0) == 1 else { return .wouldBlock }
         }
         while true {
-            let count = systemRead(descriptor, buffer.baseAddress, buffer.count)
+            let count = CPosix.read(descriptor, buffer.baseAddress, buffer.count)
             if count > 0 { return .bytes(count) }
             if count == 0 { return .end }
             // A terminal that hung up reads as EIO: its input has ended.

@@ -47,7 +47,7 @@ final class OutputDescriptor {
     ///
     /// - Throws: why it can't be opened.
     init(path: String) throws(FileError) {
-        let descriptor = systemOpen(path, O_WRONLY | O_APPEND | O_NONBLOCK)
+        let descriptor = CPosix.open(path, O_WRONLY | O_APPEND | O_NONBLOCK)
         if descriptor >= 0 {
             adoptOwn(descriptor)
         } else if errno == ENXIO, isPipe(path) {
@@ -79,7 +79,7 @@ final class OutputDescriptor {
     private func awaitReader(_ path: String) {
         DispatchQueue(label: "wsline.opening").async { [weak self] in
             var descriptor: Int32
-            repeat { descriptor = systemOpen(path, O_WRONLY | O_APPEND) } while descriptor < 0 && errno == EINTR
+            repeat { descriptor = CPosix.open(path, O_WRONLY | O_APPEND) } while descriptor < 0 && errno == EINTR
             if descriptor >= 0 { _ = fcntl(descriptor, F_SETFL, O_APPEND | O_NONBLOCK) }
             let error = errno
             EventLoop.enter { [weak self, descriptor] in

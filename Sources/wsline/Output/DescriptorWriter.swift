@@ -46,7 +46,7 @@ struct DescriptorWriter: Sendable {
     /// Writes as much as the reader takes: the count, or -1 with `errno`, which is `EAGAIN` where that is nothing.
     func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         switch way {
-        case .direct, .nonBlocking: return systemWrite(descriptor, bytes.baseAddress, bytes.count)
+        case .direct, .nonBlocking: return CPosix.write(descriptor, bytes.baseAddress, bytes.count)
         case .socket: return send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT))
         case .readyPieces:
             guard waitForRoom(milliseconds: 0) else {
@@ -54,7 +54,7 @@ struct DescriptorWriter: Sendable {
                 return -1
             }
             // A pipe that polls as writable takes this much whole.
-            return systemWrite(descriptor, bytes.baseAddress, min(bytes.count, 512))
+            return CPosix.write(descriptor, bytes.baseAddress, min(bytes.count, 512))
         }
     }
 

@@ -71,7 +71,7 @@ final class FileSaver {
         var rest = bytes
         while let base = rest.baseAddress, rest.count > 0 {
             // Darwin takes INT_MAX bytes a call at most.
-            let written = systemWrite(descriptor, base, min(rest.count, 1 << 30))
+            let written = CPosix.write(descriptor, base, min(rest.count, 1 << 30))
             if written >= 0 {
                 byteCount += written
                 rest = UnsafeRawBufferPointer(rebasing: rest[written...])
@@ -192,7 +192,7 @@ final class AppendedFile {
         let start = length
         var written = 0
         while let base = bytes.baseAddress, written < bytes.count {
-            let count = systemWrite(descriptor, base + written, min(bytes.count - written, 1 << 30))
+            let count = CPosix.write(descriptor, base + written, min(bytes.count - written, 1 << 30))
             if count >= 0 {
                 written += count
             } else if errno != EINTR {
