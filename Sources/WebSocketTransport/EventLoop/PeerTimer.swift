@@ -8,7 +8,9 @@ import WebSocketProtocol
 final class PeerTimer {
     private var deadline: Instant = 0
     private let duration: Instant
-    private lazy var timer = Timer { [unowned self] in
+    // Weak: the last reference may be let go on another thread, and the loop comes to `deinit` only later.
+    private lazy var timer = Timer { [weak self] in
+        guard let self else { return }
         if isLate { start() } else { onDue() }
     }
     private let onDue: () -> Void
