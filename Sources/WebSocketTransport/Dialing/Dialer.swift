@@ -20,7 +20,8 @@ final class Dialer {
     private var stage = Stage.name
     private lazy var raceTimer = Timer { [weak self] in self?.race { $0.timerFired(now: $1) } }
     private var deadline: PeerTimer?
-    private let began = monotonicNow()
+    /// Set by `start()`: that the loop was busy until then is no step's time.
+    private var began: Instant = 0
     private var stepBegan: Double = 0
     private var timings = Timings()
 
@@ -51,6 +52,7 @@ final class Dialer {
 
     private func start() {
         guard case .idle = state else { return }
+        began = monotonicNow()
         deadline = options.connectTimeout.map { timeout in PeerTimer(seconds: timeout) { [self] in fail(timedOut(timeout)) } }
         state = .racing(HappyEyeballs(options.families), [:])
         switch proxy.map({ Target.host($0.host, port: $0.port) }) ?? target {

@@ -34,8 +34,8 @@ extension OptionGroup {
             rules: [.contradicts("--bearer")], elsewhere: ["-u", "--user", "--basic-auth"]
         ) { draft, argument in
             let credentials = try argument.secret()
-            do throws(BasicAuth.InvalidError) {
-                draft.connection.handshake.authorization = .basic(try BasicAuth(parsing: .init(credentials)))
+            do throws(Authorization.InvalidError) {
+                draft.connection.handshake.authorization = try Authorization(parsing: .init(credentials))
             } catch {
                 throw UsageFailure("--auth can't be sent: \(error)")
             }
@@ -44,10 +44,10 @@ extension OptionGroup {
             "TOKEN", "--bearer", does: "Send a bearer token; @FILE takes it from a file", details: inFile, in: .client,
             elsewhere: ["--oauth2-bearer"]
         ) { draft, argument in
-            guard let token = BearerToken(.init(try argument.secret())) else {
+            guard let authorization = Authorization(bearer: .init(try argument.secret())) else {
                 throw UsageFailure("--bearer has no token that can be sent: it must be visible ASCII, with no blanks in it")
             }
-            draft.connection.handshake.authorization = .bearer(token)
+            draft.connection.handshake.authorization = authorization
         },
         .value(
             "ORIGIN", "-o", "--origin", does: "Send an Origin", details: "A browser sends the page's, and servers may check it.",
