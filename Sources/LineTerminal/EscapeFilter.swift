@@ -18,7 +18,7 @@ public enum EscapeFilter {
                 index += 1
                 continue
             }
-            let (scalar, length, _) = Unicode.UTF8.decodeFirst(bytes[index...])
+            let (scalar, length, _) = Unicode.UTF8.decodeFirst(UnsafeRawBufferPointer(rebasing: bytes[index...]))
             if let scalar, !isDangerous(scalar) {
                 index += length
                 continue
@@ -73,8 +73,9 @@ public enum EscapeFilter {
 extension Unicode.UTF8 {
     /// The scalar that `bytes`, which aren't empty, begin with, and its length. No scalar if they begin with something else (RFC 3629 §4), of the
     /// length that one replacement character stands for; `isCut` if more bytes could make it one.
-    static func decodeFirst(_ bytes: some RandomAccessCollection<UInt8>) -> (scalar: UInt32?, length: Int, isCut: Bool) {
-        let lead = bytes[bytes.startIndex]
+    @inline(__always)
+    static func decodeFirst(_ bytes: UnsafeRawBufferPointer) -> (scalar: UInt32?, length: Int, isCut: Bool) {
+        let lead = bytes[0]
         let length: Int
         var scalar: UInt32
         switch lead {
@@ -84,13 +85,11 @@ extension Unicode.UTF8 {
         case 0xf0...0xf4: (length, scalar) = (4, UInt32(lead & 0x07))
         default: return (nil, 1, false)
         }
-        var taken = 1
-        for byte in bytes.dropFirst().prefix(length - 1) {
-            guard byte & 0xc0 == 0x80 else { return (nil, taken, false) }
-            scalar = scalar << 6 | UInt32(byte & 0x3f)
-            taken += 1
+        for taken in 1..<length {
+            guard taken < bytes.count else { return (nil, taken, true) }
+            guard bytes[taken] & 0xc0 == 0x80 else { return (nil, taken, false) }
+            scalar = scalar << 6 | UInt32(bytes[taken] & 0x3f)
         }
-        guard taken == length else { return (nil, taken, true) }
         let least: UInt32 = length == 2 ? 0x80 : length == 3 ? 0x800 : 0x10000
         return (scalar >= least && Unicode.Scalar(scalar) != nil ? scalar : nil, length, false)
     }

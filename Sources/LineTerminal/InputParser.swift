@@ -36,7 +36,7 @@ struct InputParser {
         if let unsearched { return takePaste(searchingFrom: unsearched) }
         let left = bytes[next...]
         guard left.first == 0x1b else {
-            let (scalar, length, isCut) = Unicode.UTF8.decodeFirst(left)
+            let (scalar, length, isCut) = left.withUnsafeBytes { Unicode.UTF8.decodeFirst($0) }
             guard complete || !isCut else { return nil }
             next += length
             return .character(scalar ?? 0xfffd)
