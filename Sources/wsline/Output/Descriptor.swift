@@ -113,9 +113,6 @@ final class OutputDescriptor {
         onFailure?(error)
     }
 
-    /// What is gathered and not yet written; bytes.
-    var backlog: Int { buffer.count - written }
-
     /// Writes what is gathered, as far as the reader takes it.
     func flush() {
         guard !isBlocked, !hasFailed else {
