@@ -179,11 +179,13 @@ struct OptionsConnectionTests {
 
     @Test("With -l, certificates, trust and subprotocols are the server's")
     func listening() throws {
-        let options = try configuration(["-l", "8080", "--cert", "c", "--key", "k", "--ca", "a", "-s", "x", "--tls-min", "1.3"]).listening
-        #expect(options.identity?.certificateFile == "c" && options.identity?.keyFile == "k")
-        #expect(options.clientCAFile == "a" && options.subprotocols == ["x"] && options.minimumTLSVersion == .v13)
-        let plain = try configuration(["-l", "8080"]).listening
-        #expect(plain.identity == nil && plain.clientCAFile == nil && plain.subprotocols.isEmpty && plain.minimumTLSVersion == .v12)
+        let arguments = ["-l", "8080", "--cert", "c", "--key", "k", "--ca", "a", "-s", "x", "--tls-min", "1.3"]
+        let options = try configuration(arguments).connection
+        #expect(options.tls.identity?.certificateFile == "c" && options.tls.identity?.keyFile == "k")
+        #expect(options.tls.caFile == "a" && options.handshake.subprotocols == ["x"] && options.tls.minimumVersion == .v13)
+        let plain = try configuration(["-l", "8080"]).connection
+        #expect(plain.tls.identity == nil && plain.tls.caFile == nil && plain.tls.minimumVersion == .v12)
+        #expect(plain.handshake.subprotocols.isEmpty)
     }
 
     // MARK: Helpers

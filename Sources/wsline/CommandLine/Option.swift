@@ -15,7 +15,7 @@ struct Option: Sendable {
     }
 
     /// What an option does to the configuration.
-    typealias Effect = @Sendable (inout Draft, Argument) throws -> Void
+    typealias Effect = @Sendable (inout Configuration, Argument) throws -> Void
 
     /// Short ones first, as help shows them.
     let spellings: [String]
@@ -33,16 +33,16 @@ struct Option: Sendable {
 
     static func flag(
         _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
-        elsewhere: [String] = [], _ apply: @escaping @Sendable (inout Draft) throws -> Void
+        elsewhere: [String] = [], _ apply: @escaping @Sendable (inout Configuration) throws -> Void = { _ in }
     ) -> Option {
         Option(
             spellings: spellings, value: .none, summary: summary, details: details, roles: roles, rules: rules, elsewhere: elsewhere
-        ) { draft, _ in try apply(&draft) }
+        ) { configuration, _ in try apply(&configuration) }
     }
 
     static func value(
         _ name: String, _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
-        elsewhere: [String] = [], _ apply: @escaping Effect
+        elsewhere: [String] = [], _ apply: @escaping Effect = { _, _ in }
     ) -> Option {
         Option(
             spellings: spellings, value: .required(name), summary: summary, details: details, roles: roles, rules: rules,

@@ -4,7 +4,7 @@ import WebSocketProtocol
 extension Configuration {
     /// Asks for the key's passphrase on the terminal, where `--passphrase` was given without it.
     mutating func askForPassphrase() throws(UsageFailure) {
-        guard asksPassphrase, let identity = listening.identity ?? connection.tls.identity else { return }
+        guard asksPassphrase, let identity = connection.tls.identity else { return }
         let file = identity.keyFile ?? identity.certificateFile
         let answer: String?
         do throws(LineTerminalError) {
@@ -13,7 +13,6 @@ extension Configuration {
             throw UsageFailure("can't ask for the passphrase of \(file.quoted): \(error): give it with --passphrase TEXT")
         }
         guard let answer, !answer.isEmpty else { throw UsageFailure("no passphrase was given for \(file.quoted)") }
-        listening.identity?.passphrase = Secret(answer)
         connection.tls.identity?.passphrase = Secret(answer)
     }
 }

@@ -34,6 +34,6 @@ extension Candidates {
 
 /// The path with a `~` or `~/` at its start replaced by `$HOME`, as a shell does; another user's home isn't looked up.
 func expandingTilde(_ path: String) -> String {
-    guard path == "~" || path.hasPrefix("~/"), let home = environmentVariable("HOME"), !home.isEmpty else { return path }
+    guard path == "~" || path.hasPrefix("~/"), let home = environmentVariables["HOME"], !home.isEmpty else { return path }
     return home + path.dropFirst()
 }

@@ -19,7 +19,7 @@ final class ListenerRole: Role, ServedClients {
     init(_ target: ListenTarget, _ run: Run) {
         self.run = run
         self.target = target
-        isSecure = run.configuration.listening.identity != nil
+        isSecure = run.configuration.connection.tls.identity != nil
         diagnostics = run.diagnostics
     }
 
