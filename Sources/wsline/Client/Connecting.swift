@@ -139,7 +139,7 @@ final class ClientRole: Role {
         switch options.proxy {
         case .none: nil
         case .given(let proxy): proxy
-        case .environment: try Proxy.fromEnvironment(secure: url.isSecure, host: host, port: port, environmentVariable)
+        case .environment: try Proxy.fromEnvironment(secure: url.isSecure, host: host, port: port) { environmentVariables[$0] }
         }
     }
 
@@ -237,7 +237,7 @@ final class ClientRole: Role {
 
     // MARK: The end
 
-    private func report(_ error: WebSocketError) { FailureReport(error).write(to: diagnostics, showsResponse: log == nil) }
+    private func report(_ error: WebSocketError) { error.report(on: diagnostics, showsResponse: log == nil) }
 
     private func closed(_ closure: Closure) {
         hasClosed = true
