@@ -120,18 +120,16 @@ struct OptionsConnectionTests {
 
     @Test("--reconnect takes a number if one follows, and leaves a URL alone")
     func reconnect() throws {
-        #expect(try connecting().connection.reconnect == nil)
+        #expect(try connecting().connection.reconnectAttempts == 0)
         for arguments in [["--reconnect"], ["--reconnect", "-n"]] {
-            let reconnect = try #require(try configuration(arguments + ["ws://localhost"]).connection.reconnect)
-            #expect(reconnect.attempts == nil)
+            #expect(try configuration(arguments + ["ws://localhost"]).connection.reconnectAttempts == .max)
         }
         for arguments in [["--reconnect", "5"], ["--reconnect=5"]] {
-            let reconnect = try #require(try configuration(arguments + ["ws://localhost"]).connection.reconnect)
-            #expect(reconnect.attempts == 5)
+            #expect(try configuration(arguments + ["ws://localhost"]).connection.reconnectAttempts == 5)
         }
-        #expect(try configuration(["ws://localhost", "--reconnect"]).connection.reconnect != nil)
+        #expect(try configuration(["ws://localhost", "--reconnect"]).connection.reconnectAttempts == .max)
         #expect(try configuration(["-x", "--reconnect", "ws://localhost"]).input.execute == ["--reconnect"])
-        #expect(try configuration(["-x", "--reconnect", "ws://localhost"]).connection.reconnect == nil)
+        #expect(try configuration(["-x", "--reconnect", "ws://localhost"]).connection.reconnectAttempts == 0)
     }
 
     // MARK: TLS

@@ -252,7 +252,7 @@ final class ClientRole: Role {
         run.closed(closure)
         run.detached()
         tell(closure, wasOpen)
-        if !run.isEnding, options.reconnect != nil, mayReconnect(closure) { return reconnectLater() }
+        if !run.isEnding, options.reconnectAttempts > 0, mayReconnect(closure) { return reconnectLater() }
         run.conclude()
     }
 
@@ -298,7 +298,7 @@ final class ClientRole: Role {
     private func reconnectLater() {
         // One that ended at once has not been a success: a server that only ever hangs up must not be asked four times a second.
         if let openedAt, monotonicNow() &- openedAt > Self.steadyTime { backoff = Backoff() }
-        guard backoff.attempt < options.reconnect?.attempts ?? .max else {
+        guard backoff.attempt < options.reconnectAttempts else {
             diagnostics.error("gave up after \(counted(backoff.attempt, "attempt")) to reconnect")
             return run.conclude()
         }

@@ -42,7 +42,8 @@ struct ConnectionOptions {
     /// What is offered, or accepted, of permessage-deflate; nil for none.
     var deflate: PermessageDeflateSettings? = PermessageDeflateSettings()
     var proxy: ProxyChoice = .environment
-    var reconnect: Reconnect?
+    /// How many times in a row to reconnect; `.max` for without end.
+    var reconnectAttempts = 0
     var followsRedirects = false
     var maxRedirects = 10
     /// How many redirects are followed before the connection is open.
@@ -52,11 +53,6 @@ struct ConnectionOptions {
         case environment
         case none
         case given(Proxy)
-    }
-
-    struct Reconnect {
-        /// How many times in a row; nil for without end.
-        var attempts: Int?
     }
 
     /// Our certificate, while options put it together; ``Rules`` makes sure that it has a file.

@@ -3,8 +3,8 @@
 /// Scanning, `--help`, "did you mean", the refusal of options that contradict each other or would have no effect, and the configuration are all made
 /// of these.
 struct Option: Sendable {
-    /// If a value follows.
-    enum Value: Sendable, Equatable {
+    /// Whether a value follows.
+    enum Value: Sendable, Equatable, ExpressibleByStringLiteral {
         case none
         /// Always: the next argument whatever it looks like, so that `-x -5` and `-w -1` work. The text names it in help and messages.
         case required(String)
@@ -12,6 +12,8 @@ struct Option: Sendable {
         case optionalCount
         /// The next argument unless it looks like an option or a URL, so that `--passphrase URL` works.
         case optionalText
+
+        init(stringLiteral name: String) { self = .required(name) }
     }
 
     /// What an option does to the configuration.
@@ -41,11 +43,11 @@ struct Option: Sendable {
     }
 
     static func value(
-        _ name: String, _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
+        _ value: Value, _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
         elsewhere: [String] = [], _ apply: @escaping Effect = { _, _ in }
     ) -> Option {
         Option(
-            spellings: spellings, value: .required(name), summary: summary, details: details, roles: roles, rules: rules,
+            spellings: spellings, value: value, summary: summary, details: details, roles: roles, rules: rules,
             elsewhere: elsewhere, apply: apply)
     }
 

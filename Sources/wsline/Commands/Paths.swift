@@ -11,24 +11,11 @@ extension Candidates {
         return Candidates(words: (names + (slash == nil ? others : [])).sorted(), typed: start)
     }
 
+    /// Without names that can't be typed, because a control is in them.
     private static func entries(of directory: String) -> [String] {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            guard let name = name(of: entry), name != ".", name != ".." else { continue }
-            var status = stat()
-            let isDirectory = stat(directory + "/" + name, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-            names.append(isDirectory ? name + "/" : name)
-        }
-        return names
-    }
-
-    /// Nil for a name that can't be typed: not UTF-8, or with a control in it.
-    private static func name(of entry: UnsafeMutablePointer<dirent>) -> String? {
-        let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(validating: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        guard let name, name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f }) else { return nil }
-        return name
+        let names = (names(in: directory) ?? []).filter { $0 != "." && $0 != ".." }
+        return names.filter { $0.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f } }
+            .map { fileType("\(directory)/\($0)") == S_IFDIR ? $0 + "/" : $0 }
     }
 }
 

@@ -6,7 +6,7 @@ import WebSocketTransport
 protocol Command: Sendable {
     /// Without the slash.
     static var name: String { get }
-    /// The arguments as `/help` writes them.
+    /// The arguments as `/help` writes them; empty if there must be none.
     static var arguments: String { get }
     static var summary: String { get }
 
@@ -60,8 +60,12 @@ enum TypedLine {
             self = .wrong(CommandFailure("there is no command /\(name.escaped): see /help; //\(name.escaped) sends /\(name.escaped)"))
             return
         }
+        let argument = rest[name.endIndex...].dropFirst()
         do throws(CommandFailure) {
-            self = .command(try command.init(rest[name.endIndex...].dropFirst()))
+            guard !command.arguments.isEmpty || argument.trimmed.isEmpty else {
+                throw CommandFailure("takes no argument, and \(argument.trimmed.quoted) was given")
+            }
+            self = .command(try command.init(argument))
         } catch {
             self = .wrong(CommandFailure("/\(command.name): \(error)\nusage: \(command.usage)"))
         }
@@ -108,10 +112,5 @@ extension Substring {
         var text = drop(while: \.isWhitespace)
         while text.last?.isWhitespace == true { text.removeLast() }
         return text
-    }
-
-    /// Throws unless nothing stands here, for a command that takes no argument.
-    func requireNone() throws(CommandFailure) {
-        guard trimmed.isEmpty else { throw CommandFailure("takes no argument, and \(trimmed.quoted) was given") }
     }
 }

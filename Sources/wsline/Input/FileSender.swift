@@ -165,6 +165,6 @@ final class FileSender {
         var isBegun = false
         if case .sending = phase { isBegun = position > 0 }
         if isBegun { try? peer.close(.internalError, reason: "the rest of a message is lost") }
-        return CommandFailure("can't read \(shownPath): \(errorText(code))" + (isBegun ? "; the connection is closed" : ""))
+        return CommandFailure("\(FileError(.read, path, code: code))" + (isBegun ? "; the connection is closed" : ""))
     }
 }

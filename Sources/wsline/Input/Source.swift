@@ -24,8 +24,7 @@ final class InputSource {
     private var isScheduled = false
 
     init(_ descriptor: Int32) {
-        var status = stat()
-        let type = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
+        let type = fileType(descriptor)
         isAlwaysReady = !(type == S_IFIFO || type == S_IFSOCK || isatty(descriptor) == 1)
         let fresh = isAlwaysReady || type == S_IFSOCK ? nil : reopenNonBlocking(descriptor, O_RDONLY)
         self.descriptor = fresh ?? descriptor

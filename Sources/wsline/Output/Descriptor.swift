@@ -50,7 +50,7 @@ final class OutputDescriptor {
         let descriptor = systemOpen(path, O_WRONLY | O_APPEND | O_NONBLOCK)
         if descriptor >= 0 {
             adoptOwn(descriptor)
-        } else if errno == ENXIO, isPipe(path) {
+        } else if errno == ENXIO, fileType(path) == S_IFIFO {
             awaitReader(path)
         } else {
             throw FileError(.open, path)
@@ -66,7 +66,7 @@ final class OutputDescriptor {
     private func adopt(_ writer: DescriptorWriter, watchesReader: Bool, isOwned: Bool = false) {
         let watch = DescriptorWatch(writer.descriptor)
         watch.onWritable = { [unowned self] in writable() }
-        watch.onBreak = { [unowned self] in readerLeft() }
+        watch.onBreak = { [unowned self] in if !hasFailed { fail(EPIPE) } }
         target = Target(writer: writer, watchesReader: watchesReader, watch: watch, isOwned: isOwned)
     }
 
@@ -101,10 +101,6 @@ final class OutputDescriptor {
         target.watch.arm(writing: isBlocked, breaking: target.watchesReader && !hasFailed && onFailure != nil)
     }
 
-    private func readerLeft() {
-        if !hasFailed { fail(EPIPE) }
-    }
-
     private func fail(_ error: Int32) {
         failure = error
         isBlocked = false
@@ -128,7 +124,8 @@ final class OutputDescriptor {
             if count > 0 {
                 written += count
             } else if errno == EAGAIN || errno == EWOULDBLOCK {
-                return wait()
+                isBlocked = true
+                return rearm()
             } else if errno != EINTR {
                 return fail(errno)
             }
@@ -145,11 +142,6 @@ final class OutputDescriptor {
         }
     }
 
-    private func wait() {
-        isBlocked = true
-        rearm()
-    }
-
     private func writable() {
         guard isBlocked else { return }
         isBlocked = false
@@ -160,9 +152,4 @@ final class OutputDescriptor {
     }
 
     private static let keptCapacity = 256 << 10
-}
-
-private func isPipe(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
 }

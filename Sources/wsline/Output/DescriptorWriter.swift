@@ -23,9 +23,7 @@ struct DescriptorWriter: Sendable {
     init(nonBlocking descriptor: Int32) { self.init(descriptor, .nonBlocking) }
 
     init(sharing descriptor: Int32) {
-        var status = stat()
-        // What can't be looked at is taken for a file: its writes fail in their own time.
-        switch fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG {
+        switch fileType(descriptor) {
         case S_IFSOCK: self.init(descriptor, .socket)
         case S_IFIFO: self.init(reopening: descriptor)
         case S_IFCHR where isatty(descriptor) == 1: self.init(reopening: descriptor)

@@ -2,8 +2,7 @@ import WebSocketProtocol
 import WebSocketTransport
 
 extension OptionGroup {
-    static let connection = OptionGroup(
-        title: "Connection", topic: "connection", options: request + way + limits)
+    static let connection = OptionGroup(title: "Connection", topic: "connection", options: request + way + limits)
 
     // MARK: The request
 
@@ -14,9 +13,8 @@ extension OptionGroup {
                 "Names may also be listed with commas, in order of preference. Of a listener's, the first that the client offers is chosen."
         ) { configuration, argument in
             // No token holds a comma, so a list of them can't be mistaken.
-            configuration.connection.handshake.subprotocols += argument.text.split(separator: ",", omittingEmptySubsequences: false).map {
-                String($0.drop { $0 == " " })
-            }
+            let names = argument.text.split(separator: ",", omittingEmptySubsequences: false)
+            configuration.connection.handshake.subprotocols += names.map { String($0.drop { $0 == " " }) }
         },
         .value(
             "'Name: value'", "-H", "--header", does: "Send a header; can be repeated", details: "Repeated names are kept, in their order.",
@@ -38,9 +36,7 @@ extension OptionGroup {
         .value(
             "ORIGIN", "-o", "--origin", does: "Send an Origin", details: "A browser sends the page's, and servers may check it.",
             in: .client
-        ) {
-            $0.connection.handshake.origin = $1.text
-        },
+        ) { $0.connection.handshake.origin = $1.text },
         .value("HOST", "--host", does: "Send HOST in place of the URL's", in: .client) { $0.connection.handshake.host = $1.text },
         .value("TEXT", "--user-agent", does: "Send TEXT as the User-Agent; '' sends none", in: .client, elsewhere: ["-A"]) {
             $0.connection.handshake.userAgent = $1.text.isEmpty ? nil : $1.text
@@ -82,8 +78,7 @@ extension OptionGroup {
         .flag("-6", does: "Use IPv6 only", in: .connect) { $0.connection.dialing.families = .ipv6 },
         .value(
             "HOST:PORT:ADDR", "--resolve", does: "Connect to ADDR for HOST and PORT; can be repeated",
-            details: "ADDR may be several, listed with commas.",
-            in: .connect
+            details: "ADDR may be several, listed with commas.", in: .connect
         ) { configuration, argument in
             do throws(TransportError) {
                 configuration.connection.dialing.overrides.append(try ResolveOverride(parsing: argument.text))
@@ -125,8 +120,7 @@ extension OptionGroup {
     private static let limits: [Option] = [
         .value(
             "SECS", "--connect-timeout", does: "Give up connecting after that long (10)",
-            details: "It covers all that comes before the connection is open.",
-            in: .client
+            details: "It covers all that comes before the connection is open.", in: .client
         ) { $0.connection.dialing.connectTimeout = try $1.seconds(positive: true) },
         .value("SECS", "--close-timeout", does: "Wait that long for the answer to a close (5)") {
             $0.connection.limits.closeTimeout = try $1.nanoseconds()
@@ -147,16 +141,15 @@ extension OptionGroup {
             "SECS", "--ping-timeout", does: "Give up if a ping has no answer for that long", details: "The exit status is then 8.",
             rules: [.needs("--ping-interval", because: "no ping would be sent to wait for")]
         ) { $0.connection.limits.pingTimeout = try $1.nanoseconds(positive: true) },
-        Option(
-            spellings: ["--reconnect"], value: .optionalCount,
-            summary: "Connect again when the connection is lost, at most N times in a row",
+        .value(
+            .optionalCount, "--reconnect", does: "Connect again when the connection is lost, at most N times in a row",
             details: """
                 Also when it could not be made, or was closed with 1001, 1011, 1012, 1013 or 1014. Attempts begin a quarter of a second apart and then take twice \
                 as long each time, up to 30 seconds. -x messages are sent again on each connection.
                 """,
-            roles: .connect, rules: [], elsewhere: []
+            in: .connect
         ) { configuration, argument in
-            configuration.connection.reconnect = .init(attempts: argument.text.isEmpty ? nil : try argument.count())
+            configuration.connection.reconnectAttempts = argument.text.isEmpty ? .max : try argument.count()
         },
     ]
 }

@@ -66,8 +66,7 @@ extension OptionGroup {
             },
             .value(
                 "SECS", "--timeout", does: "Take no longer than that for the whole run",
-                details: "When the time is up the exit status is 8.",
-                elsewhere: ["-m", "--max-time"]
+                details: "When the time is up the exit status is 8.", elsewhere: ["-m", "--max-time"]
             ) { $0.stop.timeout = try $1.seconds(positive: true) },
             .flag(
                 "--json", does: "Write each event as a line of JSON",
@@ -105,9 +104,7 @@ extension OptionGroup {
             ) { $0.input.slash = true },
             .flag(
                 "--echo", does: "Answer each message with itself", details: "Standard input is left alone. With -l it makes an echo server."
-            ) {
-                $0.echo = true
-            },
+            ) { $0.echo = true },
         ])
 
     private static let withEcho = "with --echo the input isn't read"
