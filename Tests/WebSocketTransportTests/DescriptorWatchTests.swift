@@ -6,42 +6,6 @@ import CPosix
 @Suite(.eventLoop)
 @EventLoop
 struct DescriptorWatchTests {
-    /// A non-blocking pipe, each of whose ends is closed once.
-    private final class Pipe {
-        private(set) var reader: Int32 = -1
-        private(set) var writer: Int32 = -1
-
-        init() throws {
-            var ends: [Int32] = [-1, -1]
-            try #require(pipe(&ends) == 0)
-            (reader, writer) = (ends[0], ends[1])
-            for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
-            ignoreBrokenPipeSignal
-        }
-
-        deinit {
-            closeReader()
-            if writer >= 0 { close(writer) }
-        }
-
-        func closeReader() {
-            if reader >= 0 { close(reader) }
-            reader = -1
-        }
-
-        func put(_ byte: UInt8) { _ = [byte].withUnsafeBytes { write(writer, $0.baseAddress, 1) } }
-
-        func take() -> UInt8? {
-            var byte: UInt8 = 0
-            return read(reader, &byte, 1) == 1 ? byte : nil
-        }
-
-        func fill() {
-            let zeros = [UInt8](repeating: 0, count: 1 << 16)
-            while write(writer, zeros, zeros.count) > 0 {}
-        }
-    }
-
     /// Waits until what got ready last of all has been told, twice over: what was ready before would have been told by then.
     private func othersHadTheirTurn() async throws {
         let pipe = try Pipe()

@@ -137,12 +137,50 @@ final class Box<Value> {
     init(_ value: Value) { self.value = value }
 }
 
+/// A non-blocking pipe, each of whose ends is closed once.
+final class Pipe {
+    private(set) var reader: Int32 = -1
+    private(set) var writer: Int32 = -1
+
+    init() throws {
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        (reader, writer) = (ends[0], ends[1])
+        for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+        ignoreBrokenPipeSignal
+    }
+
+    deinit {
+        closeReader()
+        if writer >= 0 { close(writer) }
+    }
+
+    func closeReader() {
+        if reader >= 0 { close(reader) }
+        reader = -1
+    }
+
+    func put(_ byte: UInt8) { _ = [byte].withUnsafeBytes { write(writer, $0.baseAddress, 1) } }
+
+    func take() -> UInt8? {
+        var byte: UInt8 = 0
+        return read(reader, &byte, 1) == 1 ? byte : nil
+    }
+
+    func fill() {
+        let zeros = [UInt8](repeating: 0, count: 1 << 16)
+        while write(writer, zeros, zeros.count) > 0 {}
+    }
+}
+
 /// Dials, and waits for the outcome.
 @EventLoop
 func dial(
     _ target: Target, _ options: DialOptions = DialOptions(), onProgress: @escaping @EventLoop @Sendable (DialEvent) -> Void = { _ in }
 ) async -> Result<DialedStream, TransportError> {
-    await callback { Dialer.connect(to: target, options: options, onProgress: onProgress, completion: $0) }
+    var patient = options
+    patient.connectTimeout = options.connectTimeout.map { $0 * Sanitizer.slowness }
+    return await callback { Dialer.connect(to: target, options: patient, onProgress: onProgress, completion: $0) }
 }
 
 extension Result where Failure == TransportError {
@@ -158,7 +196,7 @@ final class TestListener {
     let port: UInt16
     let events: AsyncStream<Listener.Event>
 
-    init(on target: ListenTarget = .loopback(port: 0), tls: TLSContext? = nil, handshakeTimeout: Double = 10) throws {
+    init(on target: ListenTarget = .loopback(port: 0), tls: TLSContext? = nil, handshakeTimeout: Double = 10 * Sanitizer.slowness) throws {
         var options = Listener.Options()
         options.tls = tls
         options.handshakeTimeout = handshakeTimeout

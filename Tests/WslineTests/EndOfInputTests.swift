@@ -49,10 +49,7 @@ extension ProgramTests {
         func pings(options: [String]) throws {
             let server = try LoopbackServer { connection in
                 try connection.upgrade()
-                DispatchQueue(label: "wsline.tests.pings").async {
-                    while (try? connection.sendFrame(9)) != nil { usleep(50_000) }
-                }
-                try connection.finishClosing()
+                try connection.pinging { try connection.finishClosing() }
             }
             let result = try run(options + [server.url], input: "", within: 15)
             #expect(result.status == 0, "\(result.errors)")
@@ -76,10 +73,7 @@ extension ProgramTests {
             let server = try LoopbackServer { connection in
                 try connection.upgrade()
                 try connection.send([0x01, 4] + Array("half".utf8))
-                DispatchQueue(label: "wsline.tests.pings").async {
-                    while (try? connection.sendFrame(9)) != nil { usleep(50_000) }
-                }
-                try connection.finishClosing()
+                try connection.pinging { try connection.finishClosing() }
             }
             let result = try run(["--close-timeout", "1.5", server.url], input: "", within: 15)
             #expect(result.output.isEmpty)
@@ -188,6 +182,17 @@ extension LoopbackServer.Connection {
     /// Sends a text, as the servers do that drop what waits once a Close has come: only if nothing comes before `microseconds` are over.
     fileprivate func answer(_ text: [UInt8], after microseconds: Int32) throws {
         if !waitForInput(microseconds / 1000) { try sendFrame(1, text) }
+    }
+
+    /// Pings all along, and until nobody takes a ping any more: a descriptor that is closed before could be the next connection's by then.
+    fileprivate func pinging(while body: () throws -> Void) rethrows {
+        let isOver = DispatchSemaphore(value: 0)
+        DispatchQueue(label: "wsline.tests.pings").async {
+            while (try? sendFrame(9)) != nil { usleep(50_000) }
+            isOver.signal()
+        }
+        defer { isOver.wait() }
+        try body()
     }
 
     /// Reads until a Close, past pongs, answers it and ends the stream.

@@ -29,6 +29,8 @@ public final class Timer {
 
     public func disarm() {
         if index != nil { EventLoop.timers.remove(self) }
+        // It may be among those that are going off just now.
+        deadline = .max
     }
 
     fileprivate func fire() { body() }
@@ -94,11 +96,10 @@ final class Timers {
     private func sink(_ start: Int) {
         var index = start
         while true {
-            let children = [2 * index + 1, 2 * index + 2].filter { $0 < heap.count }
-            guard let least = children.min(by: { heap[$0].deadline < heap[$1].deadline }), heap[least].deadline < heap[index].deadline
-            else {
-                return
-            }
+            var least = index
+            if 2 * index + 1 < heap.count, heap[2 * index + 1].deadline < heap[least].deadline { least = 2 * index + 1 }
+            if 2 * index + 2 < heap.count, heap[2 * index + 2].deadline < heap[least].deadline { least = 2 * index + 2 }
+            guard least != index else { return }
             swap(index, least)
             index = least
         }

@@ -26,7 +26,7 @@ final class ErrorOutput: Sendable {
 
     private let descriptor: Int32
     private let state = Mutex(State())
-    /// Reports that there is room again.
+    /// Reports that there is room again; there while it's waited for.
     @EventLoop private var watch: DescriptorWatch?
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
@@ -54,10 +54,14 @@ final class ErrorOutput: Sendable {
     }
 
     @EventLoop private func wait() {
-        guard let writer = state.withLock({ $0.isBlocked ? $0.writer : nil }) else { return watch?.arm() ?? () }
+        guard let writer = state.withLock({ $0.isBlocked ? $0.writer : nil }) else {
+            watch?.cancel()
+            watch = nil
+            return
+        }
         let watch = watch ?? DescriptorWatch(writer.descriptor)
         self.watch = watch
-        watch.onWritable = { [unowned self] in
+        watch.onWritable = { [self] in
             state.withLock { $0.flush() }
             wait()
         }
