@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Each call is one write of whole lines, from any thread. Nothing here fails; what nobody can read is dropped.
 final class Diagnostics: Sendable {
-    enum Level: Int, Comparable {
+    enum Level: Comparable {
         /// Errors only.
         case quiet
         case normal
@@ -15,8 +15,6 @@ final class Diagnostics: Sendable {
         init(_ options: OutputOptions) {
             self = options.quiet ? .quiet : options.verbosity > 0 ? .verbose : .normal
         }
-
-        static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 
     typealias Sink = @Sendable ([UInt8]) -> Void

@@ -4,7 +4,7 @@ import WebSocketProtocol
 import WebSocketTransport
 import CPosix
 
-/// What the program's exit status says, to scripts. The numbers are a contract (`Docs/usage.md`).
+/// What the program's exit status means to scripts. The numbers are a contract (`Docs/usage.md`).
 enum ExitStatus: Int32, Error, CaseIterable {
     /// Closed normally (1000, 1001, 1005), or as `--expect-close` asked.
     case success = 0
@@ -62,7 +62,7 @@ extension ExitStatus {
     /// What a run ends with that SIGINT, SIGTERM or SIGHUP ended.
     init(signal: Int32) { self = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp }
 
-    /// What a connection's end says, where no error came before it.
+    /// What a connection's end means if no error came before it.
     init(_ closure: Closure) {
         if let failure = closure.failure {
             self = ExitStatus(.breach(failure))

@@ -26,7 +26,7 @@ struct Configuration: Sendable {
     var isEchoServer: Bool { isListener && echo }
 }
 
-/// How to reach the server, and what to say to it; of a listener, what it says to clients.
+/// How to reach the server, and what to send it in the handshake; of a listener, what it sends to clients.
 struct ConnectionOptions {
     /// Subprotocols, headers, origin, host, user agent, version and authorization; the offer of compression is added from `deflate`.
     var handshake = ClientHandshake.Options(userAgent: Help.userAgent)
@@ -105,9 +105,7 @@ struct InputOptions {
     }
 
     /// How a piece of input becomes a frame.
-    enum Encoding: String, CaseIterable {
-        case text, binary, hex, base64
-    }
+    enum Encoding: String, CaseIterable { case text, binary, hex, base64 }
 
     var split = Split.line
     var encoding = Encoding.text
@@ -126,7 +124,7 @@ struct StopOptions {
         case untilClosed
     }
 
-    /// `-w`: how long to listen after the end of input; nil where it wasn't given.
+    /// `-w`: how long to listen after the end of input; nil if it wasn't given.
     var wait: Wait?
     /// `--idle`: seconds without a message, after the end of input.
     var idle: Double?
@@ -145,9 +143,7 @@ struct StopOptions {
 
 /// How what arrives is shown.
 struct OutputOptions {
-    enum BinaryForm: String, CaseIterable {
-        case dump, hex, base64, raw, size
-    }
+    enum BinaryForm: String, CaseIterable { case dump, hex, base64, raw, size }
 
     /// nil for `dump` on a terminal and `hex` elsewhere.
     var binaryAs: BinaryForm?

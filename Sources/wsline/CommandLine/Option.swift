@@ -1,4 +1,4 @@
-/// One option: everything that is known about it stands in its declaration, and nowhere else.
+/// One option, with everything that is known about it.
 ///
 /// Scanning, `--help`, "did you mean", the refusal of options that contradict each other or would have no effect, and the configuration are all made
 /// of these.
@@ -85,9 +85,9 @@ struct Roles: OptionSet, Sendable {
 
 /// What holds between an option and another, which is given by its ``Option/name``.
 enum Rule: Sendable {
-    /// Only one of the two can be meant. It holds for the option's value `when` alone, and not where the other has the value `unless`.
+    /// Only one of the two can be meant. It holds for the option's value `when` alone, and not if the other has the value `unless`.
     case contradicts(String, when: String? = nil, unless: String? = nil)
-    /// It, or one of the others, would have no effect, for a reason that the message states; except where the other has the value `unless`.
+    /// It, or one of the others, would have no effect, for a reason that the message states; except if the other has the value `unless`.
     case excludes([String], unless: String? = nil, because: String)
     /// It has no effect without the other, in these roles.
     case needs(String, in: Roles = .all, because: String)

@@ -2,7 +2,7 @@ import LineTerminal
 import WebSocketProtocol
 
 extension Configuration {
-    /// Asks for the key's passphrase on the terminal, where `--passphrase` was given without it.
+    /// Asks for the key's passphrase on the terminal, if `--passphrase` was given without it.
     mutating func askForPassphrase() throws(UsageFailure) {
         guard asksPassphrase, let identity = connection.tls.identity else { return }
         let file = identity.keyFile ?? identity.certificateFile

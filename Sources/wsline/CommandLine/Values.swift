@@ -1,7 +1,7 @@
 import CPosix
 import WebSocketProtocol
 
-/// Reading an option's value. Each failure quotes it, unless it may be a secret, and says what can stand there.
+/// Reading an option's value. Each failure quotes it, unless it may be a secret, and says what is allowed.
 extension Argument {
     /// What refuses the value: `--count "x" is not a valid count: give a whole number from 1`.
     func invalid(_ what: String, _ remedy: String) -> UsageFailure {
@@ -10,7 +10,7 @@ extension Argument {
 
     /// - Parameters:
     ///   - positive: if 0 makes no sense.
-    ///   - more: what else may stand there.
+    ///   - more: what else is allowed.
     func seconds(positive: Bool = false, more: String = "") throws(UsageFailure) -> Double {
         guard let seconds = Double(seconds: text) else { throw invalid("number of seconds", "give one such as 5 or 0.25\(more)") }
         guard !positive || seconds >= .shortestSeconds else {

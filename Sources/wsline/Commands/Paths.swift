@@ -1,7 +1,7 @@
 import CPosix
 
 extension Candidates {
-    /// Names in the directory that `path` has come to; a directory's ends in `/`, hidden ones have to be begun with their dot.
+    /// Names in the directory that `path` leads to so far; a directory's ends in `/`, and hidden ones appear once their dot is typed.
     static func paths(_ path: Substring, others: [String] = []) -> Candidates {
         if path == "~" { return Candidates(words: ["~/"], typed: path) }
         let slash = path.lastIndex(of: "/")

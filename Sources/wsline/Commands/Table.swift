@@ -10,11 +10,11 @@ protocol Command: Sendable {
     static var arguments: String { get }
     static var summary: String { get }
 
-    /// - Parameter argument: what stands after the name and the one blank that ends it.
+    /// - Parameter argument: what follows the name and the one blank that ends it.
     /// - Throws: what is wrong with it.
     init(_ argument: Substring) throws(CommandFailure)
 
-    /// What Tab may put at the end of an argument; nil where it has nothing to say.
+    /// What Tab may put at the end of an argument; nil if it has no candidates.
     static func complete(_ argument: Substring) -> Candidates?
 
     /// Carries it out. What it throws is reported; nothing was sent then.
@@ -87,7 +87,7 @@ struct Candidates {
 
     /// What Tab puts into a line.
     ///
-    /// - Parameter cursor: in Unicode scalars; what stands after it is left alone.
+    /// - Parameter cursor: in Unicode scalars; what follows it is left alone.
     static func complete(_ line: String, _ cursor: Int) -> Completion? {
         let typed = String(String.UnicodeScalarView(line.unicodeScalars.prefix(cursor)))
         guard typed.hasPrefix("/"), !typed.hasPrefix("//"), !typed.contains(where: \.isNewline) else { return nil }

@@ -69,7 +69,7 @@ final class InputSource {
         }
     }
 
-    /// Calls `onReadable` in a moment, whether or not anything has come.
+    /// Calls `onReadable` soon, even if nothing has come.
     func wake() {
         guard isResumed, !isScheduled else { return }
         isScheduled = true

@@ -111,7 +111,7 @@ final class StandardInput {
         if isResumed, !isFinished { source.wake() }
     }
 
-    /// Reads once; returns false where there is nothing for now.
+    /// Reads once; returns false if there is nothing for now.
     private func fill() -> Bool {
         makeRoom()
         let room = UnsafeMutableRawBufferPointer(rebasing: buffer[end...])
@@ -174,7 +174,7 @@ final class StandardInput {
         return true
     }
 
-    /// Sends so that all of it leaves in one write.
+    /// Sends in a batch: all of it leaves in one write.
     private func sendMessages() throws(InputError) -> Bool {
         guard let socket else { return false }
         socket.beginBatch()
@@ -214,7 +214,7 @@ final class StandardInput {
     }
 
     /// The fast path for lines that are messages as they stand: cuts as many as a batch holds and checks their text in one sweep, which the
-    /// line ends between them, being ASCII, don't disturb. Returns false where there is none, or where one is wrong and has to be named.
+    /// line ends between them, being ASCII, don't disturb. Returns false if there is none, or if one is wrong and has to be named.
     private func sendManyLines(_ socket: any Peer) -> Bool {
         guard let delimiter, !takesWhole, !isInFragments, let base = buffer.baseAddress else { return false }
         let strips = split == .line

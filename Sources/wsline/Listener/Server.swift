@@ -88,11 +88,7 @@ final class ListenServer {
         guard !clients.isEmpty else { return done() }
         whenEmpty = done
         for client in Array(clients.values) {
-            do {
-                try client.socket.close(code)
-            } catch {
-                client.socket.abort()
-            }
+            do { try client.socket.close(code) } catch { client.socket.abort() }
         }
     }
 

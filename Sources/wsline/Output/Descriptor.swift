@@ -7,7 +7,7 @@ import CPosix
 final class OutputDescriptor {
     private struct Target {
         let writer: DescriptorWriter
-        /// Whether its reader is missed as soon as it goes, and not only once there is something to write.
+        /// Whether a reader that is gone is reported at once, and not only by the next write.
         let watchesReader: Bool
         let watch: DescriptorWatch
         /// Whether it's closed with this.
@@ -18,7 +18,7 @@ final class OutputDescriptor {
     var buffer: [UInt8] = []
     /// All that waited has been written, after `isBlocked` was true.
     var onDrain: (() -> Void)?
-    /// The reader is gone, or the disk is full; nothing more can be written. The errno. Called at once where that has been found out already.
+    /// The reader is gone, or the disk is full; nothing more can be written. The errno. Called at once if that is known already.
     var onFailure: ((Int32) -> Void)? {
         didSet {
             rearm()

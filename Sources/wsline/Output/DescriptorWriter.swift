@@ -3,7 +3,7 @@ import CPosix
 /// Writes to a descriptor without ever waiting for its reader.
 ///
 /// A descriptor that we were started with may be shared with other programs, so its mode is left alone: a pipe or terminal is opened anew as
-/// non-blocking where the system allows that, a socket is told with each call, and elsewhere no more is written at once than a ready pipe is
+/// non-blocking if the system allows that, a socket's writes don't block by a flag of each call, and otherwise no more is written at once than a ready pipe is
 /// bound to take.
 struct DescriptorWriter: Sendable {
     private enum Way {
@@ -41,7 +41,7 @@ struct DescriptorWriter: Sendable {
         (self.descriptor, self.way) = (descriptor, way)
     }
 
-    /// Writes as much as the reader takes: the count, or -1 with `errno`, which is `EAGAIN` where that is nothing.
+    /// Writes as much as the reader takes: the count, or -1 with `errno`, which is `EAGAIN` if that is nothing.
     func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         switch way {
         case .direct, .nonBlocking: return systemWrite(descriptor, bytes.baseAddress, bytes.count)
@@ -56,7 +56,7 @@ struct DescriptorWriter: Sendable {
         }
     }
 
-    /// Waits until there is room, or the reader is gone; false where there is none in time.
+    /// Waits until there is room, or the reader is gone; false if there is none in time.
     func waitForRoom(milliseconds: Int32) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         return poll(&entry, 1, milliseconds) == 1

@@ -151,7 +151,7 @@ enum SaveDestination {
         }
     }
 
-    /// The pipe or device that is saved to, if it is one: where it is blocked nothing more should come.
+    /// The pipe or device that is saved to, if it is one: while it is blocked nothing more should come.
     var stream: SavedStream? { if case .stream(let stream) = self { stream } else { nil } }
 }
 
