@@ -1,3 +1,4 @@
+import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
 
@@ -43,6 +44,20 @@ extension Configuration {
         connection.limits.memory = MemoryBudget(
             limit: connection.maxMemory ?? max(512 << 20, Int(clamping: connection.limits.maxMessageSize)))
         try checkRequest()
+    }
+
+    /// Asks for the key's passphrase on the terminal, if `--passphrase` was given without it.
+    mutating func askForPassphrase() throws(UsageFailure) {
+        guard asksPassphrase, let identity = connection.tls.identity else { return }
+        let file = identity.keyFile ?? identity.certificateFile
+        let answer: String?
+        do throws(LineTerminalError) {
+            answer = try readSecret(prompt: "Passphrase for \(file.quoted): ")
+        } catch {
+            throw UsageFailure("can't ask for the passphrase of \(file.quoted): \(error): give it with --passphrase TEXT")
+        }
+        guard let answer, !answer.isEmpty else { throw UsageFailure("no passphrase was given for \(file.quoted)") }
+        connection.tls.identity?.passphrase = Secret(answer)
     }
 
     /// Makes the request that will be made, with another key, so that no option is found wrong once the connection is open. The URL adds only

@@ -37,11 +37,7 @@ final class InputSource {
     func resume() {
         guard !isResumed else { return }
         isResumed = true
-        if isAlwaysReady {
-            wake()
-        } else {
-            watch.arm(reading: true)
-        }
+        if isAlwaysReady { wake() } else { watch.arm(reading: true) }
     }
 
     func suspend() {

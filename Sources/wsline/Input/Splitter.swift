@@ -264,8 +264,8 @@ final class StandardInput {
     private func finishMessage(upTo position: Int, _ socket: any Peer) throws(InputError) -> Bool {
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<withoutReturn(position)])
         if let onLine {
-            messages += 1
-            return try onLine(bytes, place(messages))
+            defer { messages += 1 }
+            return try onLine(bytes, nextPlace)
         }
         try check(bytes, isFinal: true)
         if isInFragments {
@@ -319,7 +319,5 @@ final class StandardInput {
         }
     }
 
-    private var nextPlace: InputError.Place { place(messages + 1) }
-
-    private func place(_ number: Int) -> InputError.Place { .init(name: split == .line ? "line" : "message", number: number) }
+    private var nextPlace: InputError.Place { .init(name: split == .line ? "line" : "message", number: messages + 1) }
 }
