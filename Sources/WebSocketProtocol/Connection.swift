@@ -6,6 +6,9 @@ public enum ReadyState: String, Sendable {
 /// A moment on the caller's monotonic clock, in nanoseconds.
 public typealias Instant = UInt64
 
+/// Fills a buffer with unpredictable bytes, of which masking keys are made (RFC 6455, section 5.3): the protocol has no random source of its own.
+public typealias RandomFill = (UnsafeMutableRawBufferPointer) -> Void
+
 /// One WebSocket connection, client's or server's: bytes and time in, events and bytes out (RFC 6455, RFC 7692).
 ///
 /// The caller moves bytes and owns the clock:
@@ -14,7 +17,7 @@ public typealias Instant = UInt64
 /// 3. call `tick(at:)` when `nextDeadline` has come.
 ///
 /// Nothing is allocated for a message that arrives whole in one read, and none is ever copied to be handed on:
-/// `payload` is borrowed until the next call.
+/// `payloadBytes` is borrowed until the next call.
 public struct Connection: ~Copyable {
     public struct Configuration: Sendable {
         /// The most bytes of a message that is held whole; one more fails the connection with 1009.
@@ -55,13 +58,13 @@ public struct Connection: ~Copyable {
         case messages
         /// A message that is handed on in parts begins.
         case messageBegan(MessageKind)
-        /// Its next bytes are `payload`.
+        /// Its next bytes are `payloadBytes`.
         case messagePart(MessageKind)
         /// It is whole.
         case messageEnded(MessageKind)
-        /// A ping, which has been answered; its bytes are `payload`.
+        /// A ping, which has been answered; its bytes are `payloadBytes`.
         case ping
-        /// A pong; its bytes are `payload`, `lastRoundTrip` is set where it answers a ping of ours.
+        /// A pong; its bytes are `payloadBytes`, `lastRoundTrip` is set if it answers a ping of ours.
         case pong
         /// The peer's Close frame (`peerClose`), which has been answered.
         case closing
@@ -113,10 +116,9 @@ public struct Connection: ~Copyable {
     var inflater: Inflater?
     var deflater: Deflater?
     var compression: CompressionSettings?
-    /// The kind of the message that is being sent in fragments, and whether it is compressed.
-    var sending: (kind: MessageKind, isCompressed: Bool, isFirst: Bool)?
+    /// The message that is being sent in fragments.
+    var sending: (kind: MessageKind, isCompressed: Bool)?
     var batch = MessageBatch()
-    var payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
     var now: Instant = 0
     var streamEnded = false
     /// For what is awaited of the peer: the opening handshake, taking our Close, answering it, ending the stream.
@@ -127,13 +129,15 @@ public struct Connection: ~Copyable {
     /// What has come of the response's head, to be shown if it isn't HTTP.
     var answer: [UInt8] = []
     var keepAlive = KeepAlive()
-    /// Shows each frame to somebody; nil where nobody watches.
+    /// Shows each frame to somebody; nil while nobody watches.
     var watch: FrameWatch?
 
     /// Whether text or binary messages are handed on in parts as they come; counts from the next message on.
     public var streamsText = false
     public var streamsBinary = false
 
+    /// The bytes of the last event: valid until the next call of `next()` or `inputBuffer()`; sending and closing leave them alone.
+    public internal(set) var payloadBytes = UnsafeRawBufferPointer(start: nil, count: 0)
     /// What the server agreed to; set with `.opened`.
     public internal(set) var opened: HandshakeResult?
     /// Why the handshake failed; set with `.refused`.
@@ -152,8 +156,7 @@ public struct Connection: ~Copyable {
     public internal(set) var lastRoundTrip: Instant?
     public internal(set) var statistics = Statistics()
 
-    /// - Parameter random: fills a buffer with unpredictable bytes; masking keys are drawn from it.
-    init(role: Role, opening: Opening, configuration: Configuration, random: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
+    init(role: Role, opening: Opening, configuration: Configuration, random: @escaping RandomFill) {
         self.role = role
         self.opening = opening
         self.configuration = configuration
@@ -199,16 +202,6 @@ public struct Connection: ~Copyable {
         }
     }
 
-    /// The bytes of the last event, until the next call.
-    public var payload: RawSpan {
-        @_lifetime(borrow self)
-        borrowing get { borrowed(RawSpan(_unsafeBytes: payloadRegion), from: self) }
-    }
-
-    /// `payload` for a caller that sends while it reads: valid until the next call of `next()` or `inputBuffer()`; sending and closing
-    /// leave it alone.
-    public var payloadBytes: UnsafeRawBufferPointer { payloadRegion }
-
     /// The whole messages of the last event, in order; valid for as long as `payloadBytes`.
     public var messages: UnsafeBufferPointer<BorrowedMessage> { batch.messages }
 
@@ -239,7 +232,7 @@ public struct Connection: ~Copyable {
     }
 }
 
-/// A Close frame's content; no code where the frame was empty (RFC 6455, section 5.5.1).
+/// A Close frame's content; no code if the frame was empty (RFC 6455, section 5.5.1).
 public struct CloseFrame: Equatable, Sendable {
     public var code: CloseCode?
     public var reason: String
@@ -272,13 +265,4 @@ public struct Statistics: Equatable, Sendable {
         wireBytesReceived &+= other.wireBytesReceived
         wireBytesSent &+= other.wireBytesSent
     }
-}
-
-/// Ties the lifetime of a borrowed view to its owner, which the compiler can't derive from an unsafe pointer.
-@_unsafeNonescapableResult
-@_lifetime(borrow source)
-func borrowed<T: ~Copyable & ~Escapable, U: ~Copyable & ~Escapable>(
-    _ dependent: consuming T, from source: borrowing U
-) -> T {
-    dependent
 }

@@ -20,8 +20,7 @@ public enum Memory {
     }
 
     static func fail(_ byteCount: Int) -> Never {
-        let handler = onFailure.withLock { $0 }
-        handler(byteCount)
+        onFailure.withLock { $0 }(byteCount)
     }
 }
 

@@ -40,20 +40,7 @@ public struct WebSocketURL: Hashable, Sendable {
     /// Path and query as the request line has them: at least `/`, visible ASCII only.
     public let target: String
     /// The userinfo, percent-decoded.
-    public let credentials: BasicAuth?
-
-    init(endpoint: Endpoint, isSecure: Bool, target: String, credentials: BasicAuth?) {
-        self.endpoint = endpoint
-        self.isSecure = isSecure
-        self.target = target
-        self.credentials = credentials
-    }
-
-    /// Reads what a user types.
-    public init(_ text: String) throws(ParseError) {
-        var parser = WebSocketURLParser(text)
-        self = try parser.url()
-    }
+    public let credentials: Authorization?
 
     /// The value of the Host field: the port is left out if it is the scheme's default one (RFC 6455, section 4.1). `localhost` for a socket path.
     public var hostField: String {
@@ -66,12 +53,18 @@ public struct WebSocketURL: Hashable, Sendable {
     static func defaultPort(isSecure: Bool) -> UInt16 { isSecure ? 443 : 80 }
 
     /// The same URL with other credentials, or none.
-    public func with(credentials: BasicAuth?) -> WebSocketURL {
+    public func with(credentials: Authorization?) -> WebSocketURL {
         WebSocketURL(endpoint: endpoint, isSecure: isSecure, target: target, credentials: credentials)
     }
 }
 
-extension WebSocketURL: CustomStringConvertible, CustomDebugStringConvertible {
+extension WebSocketURL: CustomStringConvertible {
+    /// Reads what a user types.
+    public init(_ text: String) throws(ParseError) {
+        var parser = WebSocketURLParser(text[...].unicodeScalars)
+        self = try parser.url()
+    }
+
     /// A URL that leads to the same place, less the credentials and a default port.
     public var description: String {
         switch endpoint {
@@ -81,8 +74,6 @@ extension WebSocketURL: CustomStringConvertible, CustomDebugStringConvertible {
         case .unix(let path): "ws+unix://\(PercentEncoding.encode(path, keeping: PercentEncoding.isAllowedInSocketPath)):\(target)"
         }
     }
-
-    public var debugDescription: String { description }
 
     private var scheme: String { isSecure ? "wss" : "ws" }
 }

@@ -30,6 +30,7 @@ public actor EventLoop {
 
     /// Runs `body` on the loop, and returns what it returns. From any other thread.
     public nonisolated static func sync<Value: Sendable>(_ body: @escaping @EventLoop @Sendable () -> Value) -> Value {
+        precondition(executor.isIsolatingCurrentContext() != true, "the loop would wait for itself")
         let result = Mutex<Value?>(nil)
         let isDone = DispatchSemaphore(value: 0)
         enter {

@@ -41,10 +41,10 @@ private func negotiate(_ offers: [WebSocketExtension], _ wishes: PermessageDefla
         guard let answer = wishes.answer(toOffers: [offer]) else { continue }
         do throws(PermessageDeflateError) {
             let client = try PermessageDeflateParameters(offer, as: .offer)
-            let agreement = try client.agreement(withAnswer: [answer.element])
-            requireEqual(agreement, answer.agreement, "what was agreed on")
+            let agreement = try client.agreement(withAnswer: [answer.headerExtension])
+            requireEqual(agreement, answer, "what was agreed on")
         } catch {
-            fail("the client refuses \(answer.element) for its offer \(offer): \(error)")
+            fail("the client refuses \(answer.headerExtension) for its offer \(offer): \(error)")
         }
     }
 }

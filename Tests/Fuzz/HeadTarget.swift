@@ -76,10 +76,12 @@ private struct Handshake: Equatable {
 private let handshake: ClientHandshake = {
     do {
         guard let key = HandshakeKey(fieldValue: "dGhlIHNhbXBsZSBub25jZQ==") else { fail("the key is wrong") }
-        let offer = PermessageDeflateParameters.defaultOffer.headerExtension
+        var options = ClientHandshake.Options()
+        options.subprotocols = ["chat", "superchat"]
+        options.extensionOffers = [PermessageDeflateParameters.defaultOffer.headerExtension]
         return try ClientHandshake(
             url: WebSocketURL("ws://server.example.com/chat"), key: key,
-            options: ClientHandshake.Options(subprotocols: ["chat", "superchat"], extensionOffers: [offer]))
+            options: options)
     } catch {
         fail("\(error)")
     }

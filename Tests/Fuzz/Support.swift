@@ -119,7 +119,7 @@ struct Watched: ~Copyable {
     mutating func drain() {
         while true {
             let event = connection.next()
-            let payload = connection.payload.withUnsafeBytes { Array($0) }
+            let payload = Array(connection.payloadBytes)
             take(event, payload)
             flush()
             if event == .needsInput { return }

@@ -7,11 +7,10 @@ import Testing
 
     @Test("names match in any case, order and repeats are kept (RFC 9110, section 5.1)")
     func lookup() throws {
-        var headers = try headers("Set-Cookie: a", "X: 1", "set-cookie: b")
+        let headers = try headers("Set-Cookie: a", "X: 1", "set-cookie: b")
         #expect(headers["SET-COOKIE"] == "a")
         #expect(headers.values(of: "Set-cookie") == ["a", "b"])
-        headers.removeAll(named: "SET-cookie")
-        #expect(headers.fields.map(\.name) == ["X"])
+        #expect(headers.fields.map(\.name) == ["Set-Cookie", "X", "set-cookie"])
         #expect(headers["nope"] == nil && !headers.contains("nope"))
     }
 

@@ -139,7 +139,7 @@ struct HostilePeerTests {
     func payloadEnds() {
         var client = Peer(.client) { $0.inputBufferSize = 64 }
         _ = client.receive(frame(2, [UInt8](repeating: 1, count: 5000)) + frame(8), cuts: [5008])
-        #expect(client.connection.payload.byteCount == 0)
+        #expect(client.connection.payloadBytes.isEmpty)
         _ = client.connection.next()
         #expect(client.connection.payloadBytes.isEmpty)
         #expect(client.connection.assembler.held.capacity == 0)

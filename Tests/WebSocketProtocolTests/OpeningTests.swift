@@ -198,7 +198,8 @@ struct OpeningTests {
     @Test("RFC 7692, 7.1.2.1: a server that reaches beyond the window it agreed to is understood, in every cut")
     func beyondTheWindow() throws {
         let bits = try #require(PermessageDeflateParameters.WindowBits(8))
-        let settings = PermessageDeflateSettings(parameters: PermessageDeflateParameters(serverMaxWindowBits: bits))
+        var settings = PermessageDeflateSettings()
+        settings.parameters = PermessageDeflateParameters(serverMaxWindowBits: bits)
         var random = SeededGenerator(seed: 11)
         let half = random.bytes(5000)
         var server = Peer(.server, compression: CompressionSettings())

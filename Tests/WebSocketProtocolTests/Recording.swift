@@ -88,7 +88,7 @@ struct Peer: ~Copyable {
     private mutating func drain(into seen: inout [Seen]) {
         while true {
             let event = connection.next()
-            let payload = connection.payload.withUnsafeBytes { Array($0) }
+            let payload = Array(connection.payloadBytes)
             switch event {
             case .needsInput: return
             case .opened: seen.append(.opened)

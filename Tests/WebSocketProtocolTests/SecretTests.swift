@@ -6,13 +6,12 @@ import Testing
     @Test("a secret prints as *** in every way Swift has of printing")
     func neverPrinted() throws {
         let secret = Secret("hunter2")
-        let auth = try BasicAuth(user: "aladdin", password: secret)
-        let token = try #require(BearerToken(secret))
+        let auth = try Authorization(user: "aladdin", password: secret)
+        let token = try #require(Authorization(bearer: secret))
         var text = "\(secret) \(auth) \(token) \(String(reflecting: secret)) \(String(reflecting: auth)) \(String(reflecting: token))"
         dump([secret], to: &text)
         dump(auth, to: &text)
-        dump(Authorization.basic(auth), to: &text)
-        dump(ClientHandshake.Options(authorization: .bearer(token)), to: &text)
+        dump(ClientHandshake.Options(authorization: token), to: &text)
         dump(try HTTPHeaders.Field(parsing: "Authorization: hunter2 aladdin"), to: &text)
         #expect(text.contains("***"))
         #expect(!text.contains("hunter2") && !text.contains("aladdin"))
@@ -29,16 +28,16 @@ import Testing
 
     @Test("Basic credentials are sent as RFC 7617, section 2, has it")
     func basic() throws {
-        #expect(try BasicAuth(parsing: Secret("Aladdin:open sesame")).fieldValue.revealed == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
-        #expect(try BasicAuth(parsing: Secret("test:123£")).fieldValue.revealed == "Basic dGVzdDoxMjPCow==")
-        #expect(try BasicAuth(parsing: Secret("u:a:b")).password == Secret("a:b"))
-        #expect(try BasicAuth(parsing: Secret("u")).password == Secret(""))
-        #expect(throws: BasicAuth.InvalidError.colonInUser) { try BasicAuth(user: "a:b", password: Secret("")) }
-        #expect(throws: BasicAuth.InvalidError.controlCharacter) { try BasicAuth(user: "a", password: Secret("b\r\nX: y")) }
+        #expect(try Authorization(parsing: Secret("Aladdin:open sesame")).fieldValue.revealed == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
+        #expect(try Authorization(parsing: Secret("test:123£")).fieldValue.revealed == "Basic dGVzdDoxMjPCow==")
+        #expect(try Authorization(parsing: Secret("u:a:b")) == Authorization(user: "u", password: Secret("a:b")))
+        #expect(try Authorization(parsing: Secret("u")) == Authorization(user: "u", password: Secret("")))
+        #expect(throws: Authorization.InvalidError.colonInUser) { try Authorization(user: "a:b", password: Secret("")) }
+        #expect(throws: Authorization.InvalidError.controlCharacter) { try Authorization(user: "a", password: Secret("b\r\nX: y")) }
     }
 
     @Test("a bearer token of anything but visible ASCII is refused", arguments: ["", "a b", "a\r\nX: y", "é", "a\u{7f}"])
     func bearer(text: String) {
-        #expect(BearerToken(Secret(text)) == nil)
+        #expect(Authorization(bearer: Secret(text)) == nil)
     }
 }

@@ -51,7 +51,6 @@ struct SendingTests {
     func fragments() throws {
         var server = Peer(.server)
         try server.fragment(.text, "He", isFinal: false)
-        #expect(server.connection.isSendingFragments == true)
         try server.ping([])
         #expect(throws: UsageError.messageUnfinished) { try server.send("other") }
         #expect(throws: UsageError.messageUnfinished) { try server.fragment(.binary, "x", isFinal: true) }

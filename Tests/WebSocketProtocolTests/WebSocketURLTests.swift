@@ -91,7 +91,7 @@ import Testing
         ])
     func userinfo(text: String, user: String, password: String) throws {
         let url = try WebSocketURL(text)
-        #expect(url.credentials == (try BasicAuth(user: user, password: Secret(password))))
+        #expect(url.credentials == (try Authorization(user: user, password: Secret(password))))
         var printed = "\(url) \(String(reflecting: url)) \(url.hostField)"
         dump(url, to: &printed)
         #expect(!printed.contains("hunter") && !printed.contains("us"))
@@ -135,11 +135,11 @@ import Testing
             ("8080", .invalidIPv4("8080"), "localhost:8080"),
             ("ws://::1", .unbracketedIPv6("::1"), "write [::1]"),
             ("ws://[::1", .unclosedBracket("[::1"), "[::1]"), ("ws://[::1]80", .afterBracket("80"), ":PORT"),
-            ("ws://[1.2.3.4]", .invalidIPv6("1.2.3.4"), "no IPv6"), ("ws://[fe80::1%]", .invalidIPv6("fe80::1%"), "no IPv6"),
+            ("ws://[1.2.3.4]", .invalidIPv6("1.2.3.4"), "not an IPv6"), ("ws://[fe80::1%]", .invalidIPv6("fe80::1%"), "not an IPv6"),
             ("ws://[::1%25a/b]", .unclosedBracket("[::1%25a"), "closed"),
             ("ws://h/#frag", .fragment("frag"), "\"#frag\""), ("ws://h#", .fragment(""), "RFC 6455, section 3"),
             ("ws+unix://a.sock", .relativeSocketPath, "slash"), ("ws+unix:///a:u", .relativeTarget("u"), "slash"),
-            ("ws+unix:///a%00b", .invalidSocketPath("/a%00b"), "no path"), ("ws+unix:///", .invalidSocketPath("/"), "no path"),
+            ("ws+unix:///a%00b", .invalidSocketPath("/a%00b"), "not a path"), ("ws+unix:///", .invalidSocketPath("/"), "not a path"),
             ("ws+unix:///a:/#f", .fragment("f"), "fragment"),
         ])
     func refused(text: String, error: WebSocketURL.ParseError, fix: String) {
@@ -188,7 +188,7 @@ import Testing
             ("::1.2.3", false), ("::1.2.3.256", false), ("1.2.3.4::", false), ("1:2:3:4:5:6:7:1.2.3.4", false), ("1.2.3.4", false),
         ])
     func ipv6(text: String, isValid: Bool) {
-        #expect(IPAddressText.isIPv6(text) == isValid)
+        #expect(WebSocketURLParser.isIPv6(text) == isValid)
     }
 
     @Test("random texts give a URL or an error, never a trap, and a URL's target fits a request line")

@@ -5,6 +5,9 @@ import Testing
 @testable import WebSocketTransport
 
 /// Waits until `body` calls what it is passed, at once or later; returns the value of that call.
+///
+/// The call is to be made on the loop, as is the wait: the runtime doesn't report to ThreadSanitizer that a continuation which is resumed before
+/// it is awaited orders the two, so of two threads the one would seem to race with the other for the value.
 @EventLoop
 func callback<Value: Sendable>(_ body: (_ resume: @escaping (Value) -> Void) -> Void) async -> Value {
     await withCheckedContinuation { continuation in body { continuation.resume(returning: $0) } }
@@ -271,8 +274,8 @@ extension Certificate {
     var identity: TLSIdentity { TLSIdentity(certificateFile: certificateFile, keyFile: keyFile) }
 }
 
-/// Bytes that repeat nowhere soon, from a seed.
-func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+/// Bytes that repeat nowhere soon, from a seed. Made off the loop, which other tests need meanwhile.
+@concurrent func noise(_ count: Int, seed: UInt64 = 1) async -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count + 8) { buffer, initialized in
         var state = seed | 1
         let memory = UnsafeMutableRawBufferPointer(buffer)
@@ -285,3 +288,6 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         initialized = count
     }
 }
+
+/// Whether these are the same; compared off the loop, as they may be many.
+@concurrent func areSame(_ one: [UInt8], _ other: [UInt8]) async -> Bool { one == other }

@@ -1,4 +1,3 @@
-import Dispatch
 import TestSupport
 import Testing
 import WebSocketProtocol

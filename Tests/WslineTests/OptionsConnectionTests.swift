@@ -73,7 +73,7 @@ struct OptionsConnectionTests {
     func deflate() throws {
         #expect(try connecting().connection.deflate == PermessageDeflateSettings())
         #expect(try connecting("--no-deflate").connection.deflate == nil)
-        #expect(try connecting("--deflate", "level=9").connection.deflate == PermessageDeflateSettings(level: 9))
+        #expect(try connecting("--deflate", "level=9").connection.deflate == (try PermessageDeflateSettings(parsing: "level=9")))
     }
 
     @Test("-4, -6, --resolve, --unix-socket and --servername say where the way leads")
@@ -193,11 +193,11 @@ struct OptionsConnectionTests {
     }
 
     private func basic(_ user: String, _ password: String) -> Authorization? {
-        (try? BasicAuth(user: user, password: .init(password))).map { .basic($0) }
+        try? Authorization(user: user, password: .init(password))
     }
 
     private func bearer(_ token: String) -> Authorization? {
-        BearerToken(.init(token)).map { .bearer($0) }
+        Authorization(bearer: .init(token))
     }
 
     /// Runs the body with the path of a file that holds the text and is removed behind it.

@@ -86,7 +86,7 @@ struct OptionsErrorsTests {
             (["--binary-as", "x"], "--binary-as \"x\" must be one of dump, hex, base64, raw or size"),
             (["--tls-min", "1.1"], "--tls-min \"1.1\" must be one of 1.2 or 1.3"),
             (["-p", "chat"], "-p \"chat\" is not a valid version: give 8 or 13, and use -s to name a subprotocol"),
-            (["-s", "a b"], "the subprotocol \"a b\" is no token: letters, digits and any of !#$%&'*+-.^_`|~ may be in it"),
+            (["-s", "a b"], "the subprotocol \"a b\" is not a token: letters, digits and any of !#$%&'*+-.^_`|~ may be in it"),
             (["-s", "a", "-s", "a"], "the subprotocol \"a\" is given twice"),
             (["-H", "Name"], "the header \"Name\" has no colon: write it as 'Name: value', or 'Name:' for an empty value"),
             (["-H", "Upgrade: x"], "the header \"Upgrade\" belongs to the handshake and can't be given"),

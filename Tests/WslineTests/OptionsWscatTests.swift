@@ -41,8 +41,7 @@ struct OptionsWscatTests {
         let handshake = configuration.connection.handshake
         #expect(handshake.subprotocols == ["one", "two"] && handshake.origin == "https://o" && handshake.host == "h")
         #expect(handshake.headers.map(\.name) == ["a"] && handshake.version == .draft8)
-        let credentials = try BasicAuth(user: "user", password: .init("pass"))
-        #expect(handshake.authorization == .basic(credentials))
+        #expect(handshake.authorization == (try Authorization(user: "user", password: .init("pass"))))
         #expect(configuration.input.execute == ["hello -n world"] && configuration.input.slash)
         #expect(configuration.stop.wait == .seconds(5))
         #expect(configuration.output.showsPings && configuration.output.noColor)

@@ -34,7 +34,13 @@ struct SaveQueueTests {
         }
     }
 
-    private func message(_ number: Int, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ number) } }
+    private func message(_ number: Int, _ count: Int) -> [UInt8] {
+        // Not byte by byte: the loop is needed by other tests.
+        let piece = (0..<256).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ number) }
+        var bytes: [UInt8] = []
+        while bytes.count < count { bytes += piece.prefix(count - bytes.count) }
+        return bytes
+    }
 
     private func append(
         _ bytes: [UInt8], to queue: SaveQueue, piece: Int = 100_000, saved: SaveQueue.Report = { _ in }

@@ -1,19 +1,17 @@
 import CZlib
 
 /// What compression on one connection was agreed to be, from our side of it (RFC 7692, section 7.1).
-public struct CompressionSettings: Equatable, Sendable {
+struct CompressionSettings: Equatable, Sendable {
     /// Base-2 logarithm of the window that we compress with, 8…15.
-    public var sendWindowBits = 15
+    var sendWindowBits = 15
     /// Whether each message that we send starts from an empty window.
-    public var sendResets = false
+    var sendResets = false
     /// Whether each message that the peer sends starts from an empty window.
-    public var receiveResets = false
+    var receiveResets = false
     /// zlib's level, 0…9.
-    public var level = 6
+    var level = 6
     /// Messages below this many bytes are sent as they are.
-    public var threshold = 64
-
-    public init() {}
+    var threshold = 64
 }
 
 /// A zlib stream, at an address that stays, as zlib asks for.
@@ -66,7 +64,7 @@ struct Inflater: ~Copyable {
             case Z_OK: if z.pointee.avail_out == 0 || z.pointee.avail_in == 0 { break loop }
             case Z_STREAM_END:
                 // A final block ends zlib's stream, not the message (section 7.2.3.4): go on with the same window.
-                guard CZlib.inflateResetKeep(z) == Z_OK else { throw .invalidCompressedData("zlib can't go on behind a final block") }
+                guard CZlib.inflateResetKeep(z) == Z_OK else { throw .invalidCompressedData("zlib can't go on after a final block") }
                 if z.pointee.avail_in == 0 { break loop }
             case Z_BUF_ERROR: break loop
             case Z_MEM_ERROR: throw .invalidCompressedData("zlib has no memory")
@@ -123,9 +121,7 @@ struct Deflater: ~Copyable {
                 output.commit(offered - Int(z.pointee.avail_out))
             } while z.pointee.avail_out == 0
         } while !rest.isEmpty
-        if isFinal {
-            endMessage(&output)
-        }
+        if isFinal { endMessage(&output) }
     }
 
     private mutating func endMessage(_ output: inout ByteBuffer) {
@@ -135,8 +131,7 @@ struct Deflater: ~Copyable {
             output.removeLast(size)
         }
         if output.isEmpty {
-            let zero: [UInt8] = [0]
-            zero.withUnsafeBytes { output.append($0) }
+            withUnsafeBytes(of: UInt8(0)) { output.append($0) }
         }
         if settings.sendResets { stream = nil }
     }

@@ -1,56 +1,38 @@
 /// The parameters of permessage-deflate as an offer or an answer names them (RFC 7692, section 7.1).
 public struct PermessageDeflateParameters: Hashable, Sendable {
-    public static let extensionName = "permessage-deflate"
+    static let extensionName = "permessage-deflate"
 
     /// The base-2 logarithm of an LZ77 window's size: 8 to 15.
-    public struct WindowBits: Hashable, Comparable, Sendable {
-        public let rawValue: Int
+    struct WindowBits: Hashable, Comparable, Sendable {
+        let rawValue: Int
 
         /// `nil` outside 8…15.
-        public init?(_ rawValue: Int) {
+        init?(_ rawValue: Int) {
             guard (8...15).contains(rawValue) else { return nil }
             self.rawValue = rawValue
         }
 
-        private init(valid rawValue: Int) { self.rawValue = rawValue }
-
-        public static let minimum = WindowBits(valid: 8)
-        public static let maximum = WindowBits(valid: 15)
-        public static func < (left: WindowBits, right: WindowBits) -> Bool { left.rawValue < right.rawValue }
-
-        /// A decimal number without leading zeros (RFC 7692, section 7.1.2.1).
-        init?(parsing text: String) {
-            guard !text.isEmpty, text.utf8.count <= 2, text.utf8.allSatisfy(\.isASCIIDigit), text.utf8.first != UInt8(ascii: "0"),
-                let number = Int(text)
-            else { return nil }
-            self.init(number)
-        }
+        static func < (left: WindowBits, right: WindowBits) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// What client_max_window_bits says. An offer may name it without a value; an answer always gives one.
-    public enum ClientWindowBits: Hashable, Sendable {
+    /// What client_max_window_bits says. An offer may name it without a value; an answer always has one.
+    enum ClientWindowBits: Hashable, Sendable {
         /// Offered without a value: the server may set a limit.
         case supported
         case limit(WindowBits)
     }
 
-    public var serverNoContextTakeover: Bool
-    public var clientNoContextTakeover: Bool
-    public var serverMaxWindowBits: WindowBits?
-    public var clientMaxWindowBits: ClientWindowBits?
-
-    public init(
-        serverNoContextTakeover: Bool = false, clientNoContextTakeover: Bool = false,
-        serverMaxWindowBits: WindowBits? = nil, clientMaxWindowBits: ClientWindowBits? = nil
-    ) {
-        self.serverNoContextTakeover = serverNoContextTakeover
-        self.clientNoContextTakeover = clientNoContextTakeover
-        self.serverMaxWindowBits = serverMaxWindowBits
-        self.clientMaxWindowBits = clientMaxWindowBits
-    }
+    /// Whether the server starts each message with an empty window (RFC 7692, section 7.1.1.1).
+    var serverNoContextTakeover = false
+    /// Whether the client starts each message with an empty window (RFC 7692, section 7.1.1.2).
+    var clientNoContextTakeover = false
+    /// The largest window the server compresses with (RFC 7692, section 7.1.2.1).
+    var serverMaxWindowBits: WindowBits?
+    /// The largest window the client compresses with (RFC 7692, section 7.1.2.2). May be 8, which zlib's raw deflate refuses.
+    var clientMaxWindowBits: ClientWindowBits?
 
     /// What wsline offers unless told otherwise: no demands, and a server may limit our window.
-    public static let defaultOffer = PermessageDeflateParameters(clientMaxWindowBits: .supported)
+    static let defaultOffer = PermessageDeflateParameters(clientMaxWindowBits: .supported)
 
     /// The extension as Sec-WebSocket-Extensions names it.
     public var headerExtension: WebSocketExtension {
@@ -75,7 +57,9 @@ public struct PermessageDeflateParameters: Hashable, Sendable {
 
     /// Which of the two sides' elements is read: an answer's client_max_window_bits needs a value.
     enum Role { case offer, answer }
+}
 
+extension PermessageDeflateParameters {
     /// Reads an extension element by the rules of RFC 7692, section 7.1: known parameters, each at most once, with a value where one is due.
     init(_ element: WebSocketExtension, as role: Role) throws(PermessageDeflateError) {
         self.init()
@@ -101,13 +85,16 @@ public struct PermessageDeflateParameters: Hashable, Sendable {
         }
     }
 
+    /// Reads a decimal number without leading zeros (RFC 7692, section 7.1.2.1).
     private static func bits(_ name: Name, _ value: String) throws(PermessageDeflateError) -> WindowBits {
-        guard let bits = WindowBits(parsing: value) else { throw .invalidWindowBits(parameter: name.rawValue, value: value) }
+        guard value.utf8.allSatisfy(\.isASCIIDigit), !value.hasPrefix("0"), let bits = Int(value).flatMap({ WindowBits($0) }) else {
+            throw .invalidWindowBits(parameter: name.rawValue, value: value)
+        }
         return bits
     }
 }
 
-/// Why a permessage-deflate element, or a server's answer to an offer, can't stand (RFC 7692, sections 5.1 and 7.1).
+/// Why a permessage-deflate element, or a server's answer to an offer, is refused (RFC 7692, sections 5.1 and 7.1).
 public enum PermessageDeflateError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The server chose an extension that was not offered.
     case notOffered(String)

@@ -1,16 +1,12 @@
 /// How to compress: what to offer, and what only concerns our own side.
 public struct PermessageDeflateSettings: Hashable, Sendable {
-    public var parameters: PermessageDeflateParameters
+    public var parameters = PermessageDeflateParameters.defaultOffer
     /// zlib's compression level, 0 (store) to 9 (smallest). `nil` is zlib's own choice.
-    public var level: Int?
+    var level: Int?
     /// Messages of fewer bytes than this are sent uncompressed. `nil` is the codec's own choice.
-    public var threshold: Int?
+    var threshold: Int?
 
-    public init(parameters: PermessageDeflateParameters = .defaultOffer, level: Int? = nil, threshold: Int? = nil) {
-        self.parameters = parameters
-        self.level = level
-        self.threshold = threshold
-    }
+    public init() {}
 
     public enum ParseError: Error, Hashable, Sendable, CustomStringConvertible {
         case empty

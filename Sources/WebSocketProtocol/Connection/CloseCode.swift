@@ -1,14 +1,12 @@
 /// The status code of a Close frame (RFC 6455, section 7.4).
-public struct CloseCode: RawRepresentable, Hashable, Sendable {
-    public var rawValue: UInt16
+public struct CloseCode: Hashable, Sendable {
+    public let rawValue: UInt16
 
-    public init(rawValue: UInt16) { self.rawValue = rawValue }
     public init(_ rawValue: UInt16) { self.rawValue = rawValue }
 
     public static let normal = CloseCode(1000)
     public static let goingAway = CloseCode(1001)
     public static let protocolError = CloseCode(1002)
-    public static let unsupportedData = CloseCode(1003)
     /// Never on the wire: stands for a Close frame without a code.
     public static let noStatus = CloseCode(1005)
     /// Never on the wire: stands for a connection that ended without a Close frame.
@@ -16,7 +14,6 @@ public struct CloseCode: RawRepresentable, Hashable, Sendable {
     public static let invalidPayload = CloseCode(1007)
     public static let policyViolation = CloseCode(1008)
     public static let messageTooBig = CloseCode(1009)
-    public static let mandatoryExtension = CloseCode(1010)
     public static let internalError = CloseCode(1011)
     public static let serviceRestart = CloseCode(1012)
     public static let tryAgainLater = CloseCode(1013)

@@ -26,14 +26,14 @@ extension Connection {
 
     /// Reports that the stream has ended, cleanly or not: nothing more will be read.
     ///
-    /// While connecting, `next()` then gives `.refused`.
+    /// While connecting, `next()` then returns `.refused`.
     public mutating func receivedEnd() {
         streamEnded = true
         if phase != .opening { phase = .ended }
     }
 
-    /// How the connection ended, in the terms of a page's CloseEvent: the peer's code and reason, 1005 where its Close had none,
-    /// 1006 where no Close came (RFC 6455, sections 7.1.4 to 7.1.6).
+    /// How the connection ended, in the terms of a page's CloseEvent: the peer's code and reason, 1005 if its Close had none,
+    /// 1006 if no Close came (RFC 6455, sections 7.1.4 to 7.1.6).
     public var closure: Closure {
         let code: CloseCode = peerClose.map { $0.code ?? .noStatus } ?? .abnormal
         return Closure(
@@ -43,7 +43,7 @@ extension Connection {
 
     // MARK: Time
 
-    /// When `tick` shall be called next.
+    /// When to call `tick` next.
     public var nextDeadline: Instant? {
         switch phase {
         case .open: keepAlive.deadline(configuration)
@@ -194,13 +194,9 @@ extension CloseFrame {
 extension ProtocolError {
     /// The description, cut to what a Close frame holds, between two characters.
     var closeReason: String {
-        let text = description
-        guard text.utf8.count > FrameHeader.maximumControlPayload - 2 else { return text }
-        var reason = ""
-        for character in text {
-            guard reason.utf8.count + character.utf8.count <= FrameHeader.maximumControlPayload - 5 else { break }
-            reason.append(character)
-        }
+        var reason = description
+        guard reason.utf8.count > FrameHeader.maximumControlPayload - 2 else { return reason }
+        while reason.utf8.count > FrameHeader.maximumControlPayload - 5 { reason.removeLast() }
         return reason + "…"
     }
 }

@@ -1,11 +1,6 @@
 /// The pings of one connection that wait for their pongs, and when the next one is due.
 struct KeepAlive {
-    private struct Outstanding {
-        var mark: [UInt8]
-        var sentAt: Instant
-    }
-
-    private var outstanding: [Outstanding] = []
+    private var outstanding: [(mark: [UInt8], sentAt: Instant)] = []
     private var counter: UInt32 = 0
     /// When the oldest automatic ping without an answer was sent.
     private var waitingSince: Instant?
@@ -27,7 +22,7 @@ struct KeepAlive {
 
     mutating func sent(_ mark: [UInt8], at now: Instant) {
         if outstanding.count == Self.mostOutstanding { outstanding.removeFirst() }
-        outstanding.append(Outstanding(mark: mark, sentAt: now))
+        outstanding.append((mark, now))
     }
 
     mutating func sentByItself(_ mark: [UInt8], at now: Instant) {
@@ -36,7 +31,7 @@ struct KeepAlive {
         if waitingSince == nil { waitingSince = now }
     }
 
-    /// Takes a pong's payload; returns the round trip where it answers a ping of ours. Earlier pings count as answered too
+    /// Takes a pong's payload; returns the round trip if it answers a ping of ours. Earlier pings count as answered too
     /// (RFC 6455, section 5.5.3). Of pings with the same payload, which only a caller can ask for, the first is the one that it answers.
     mutating func answered(_ payload: UnsafeRawBufferPointer, at now: Instant) -> Instant? {
         guard let index = outstanding.firstIndex(where: { $0.mark.elementsEqual(payload) }) else { return nil }

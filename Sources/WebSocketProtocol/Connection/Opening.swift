@@ -14,27 +14,25 @@ extension Connection {
 
     /// A client's connection: its request waits to be written at once.
     ///
-    /// - Parameters:
-    ///   - deflate: what `handshake` offers of permessage-deflate, and how we compress then; nil where it offers none.
-    ///   - random: fills a buffer with unpredictable bytes; masking keys are drawn from it (RFC 6455, section 5.3).
+    /// - Parameter deflate: what `handshake` offers of permessage-deflate, and how we compress then; nil if it offers none.
     public init(
         client handshake: ClientHandshake, deflate: PermessageDeflateSettings? = nil, configuration: Configuration = Configuration(),
-        random: @escaping (UnsafeMutableRawBufferPointer) -> Void
+        random: @escaping RandomFill
     ) {
         let opening = Opening.responseAwaited(handshake, deflate, HTTPHeadParser(limits: configuration.headLimits))
         self.init(role: .client, opening: opening, configuration: configuration, random: random)
-        write(handshake.requestBytes)
+        write(handshake.request.bytes)
     }
 
     /// A server's connection, which waits for a client's request.
-    public init(server configuration: Configuration = Configuration(), random: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
+    public init(server configuration: Configuration = Configuration(), random: @escaping RandomFill) {
         let parser = HTTPHeadParser<HTTPRequestHead>(limits: configuration.headLimits)
         self.init(role: .server, opening: .requestAwaited(parser), configuration: configuration, random: random)
     }
 
     /// Opens the connection to the client that asked (RFC 6455, section 4.2.2).
     ///
-    /// - Parameter deflate: our limits and demands where compression may be used; the first of the client's offers that can be met is taken.
+    /// - Parameter deflate: our limits and demands if compression may be used; the first of the client's offers that can be met is taken.
     /// - Returns: whether a client waits for an answer; it may be gone or refused since it asked.
     /// - Precondition: `subprotocol` is one that the client offered.
     @discardableResult
@@ -43,21 +41,21 @@ extension Connection {
     ) -> Bool {
         guard phase == .opening, case .answerOwed(let handshake) = opening else { return false }
         let answer = deflate?.parameters.answer(toOffers: handshake.offeredExtensions)
-        let extensions = answer.map { [$0.element] } ?? []
+        let extensions = answer.map { [$0.headerExtension] } ?? []
         write(handshake.accept(subprotocol: subprotocol, extensions: extensions, headers: headers))
         acceptedSubprotocol = subprotocol
         acceptedExtensions = extensions
-        open(compression: answer.map { CompressionSettings($0.agreement, role: .server, deflate) })
+        open(compression: answer.map { CompressionSettings($0, role: .server, deflate) })
         return true
     }
 
-    /// Refuses the client that asked, with an HTTP status; the stream ends once that is written. Does nothing where none waits for an answer.
+    /// Refuses the client that asked, with an HTTP status; the stream ends once that is written. Does nothing if none waits for an answer.
     public mutating func reject(status: Int, reason: StaticString, headers: [HTTPHeaders.Field] = [], body: String) {
         guard phase == .opening, case .answerOwed = opening else { return }
         refuse(with: ServerHandshake.reject(status: status, reason: reason, headers: headers, body: body))
     }
 
-    /// Bounds the opening handshake: where it isn't through at `deadline`, `tick` ends the connection.
+    /// Bounds the opening handshake: if it isn't through at `deadline`, `tick` ends the connection.
     public mutating func limitOpening(until deadline: Instant, at now: Instant) {
         guard phase == .opening else { return }
         self.now = now
@@ -76,12 +74,9 @@ extension Connection {
         switch opening {
         case .none: return .needsInput
         case .answerOwed: return waitForAnswer()
-        case .responseAwaited(let handshake, let deflate, var parser):
-            return nextResponse(handshake, deflate, &parser)
-        case .refusalGathered(let refusal, let body):
-            return gather(refusal, body)
-        case .requestAwaited(var parser):
-            return nextRequest(&parser)
+        case .responseAwaited(let handshake, let deflate, var parser): return nextResponse(handshake, deflate, &parser)
+        case .refusalGathered(let refusal, let body): return gather(refusal, body)
+        case .requestAwaited(var parser): return nextRequest(&parser)
         }
     }
 
@@ -116,8 +111,9 @@ extension Connection {
         }
     }
 
-    private mutating func judge(_ response: HTTPResponseHead, _ handshake: ClientHandshake, _ deflate: PermessageDeflateSettings?) -> Event
-    {
+    private mutating func judge(
+        _ response: HTTPResponseHead, _ handshake: ClientHandshake, _ deflate: PermessageDeflateSettings?
+    ) -> Event {
         do throws(HandshakeError) {
             let result = try handshake.check(response)
             var compression: CompressionSettings?
@@ -187,14 +183,10 @@ extension Connection {
                 request = handshake
                 return .requested
             } catch {
-                refusal = Refusal(.request(error))
-                refuse(with: error.response)
-                return .refused
+                return refuse(.request(error), with: error.response)
             }
         } catch {
-            refusal = Refusal(.head(error))
-            refuse(with: ServerHandshake.reject(status: 400, reason: "Bad Request", body: "\(error)\n"))
-            return .refused
+            return refuse(.head(error), with: ServerHandshake.reject(status: 400, reason: "Bad Request", body: "\(error)\n"))
         }
     }
 
@@ -202,35 +194,23 @@ extension Connection {
     private mutating func waitForAnswer() -> Event {
         guard input.count > configuration.inputBufferSize else { return .needsInput }
         let error = ServerHandshakeError.dataBeforeAnswer
-        refusal = Refusal(.request(error))
-        refuse(with: error.response)
-        return .refused
+        return refuse(.request(error), with: error.response)
     }
 
-    private mutating func refuse(with response: [UInt8]) {
+    /// - Parameter reason: nil if the caller refuses the request.
+    @discardableResult
+    private mutating func refuse(_ reason: Refusal.Reason? = nil, with response: [UInt8]) -> Event {
+        refusal = reason.map { Refusal($0) }
         write(response)
         unsentBeforeEnd = outbox.count
         opening = .none
         phase = .failed
         restartCloseTimeout()
+        return .refused
     }
 
     private mutating func write(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { outbox.append($0) }
         statistics.wireBytesSent &+= UInt64(bytes.count)
-    }
-}
-
-extension CompressionSettings {
-    /// Our side of an agreement.
-    init(_ agreement: PermessageDeflateAgreement, role: Role, _ settings: PermessageDeflateSettings?) {
-        let (clientResets, serverResets) = (agreement.clientNoContextTakeover, agreement.serverNoContextTakeover)
-        // The peer's window stays the largest. Whether zlib notices that a sender reaches beyond a smaller one depends on how the bytes
-        // are cut, and some do: asked for a window of 256 bytes, zlib's own deflate has long taken one of 512 and not said so.
-        sendWindowBits = (role == .client ? agreement.clientMaxWindowBits : agreement.serverMaxWindowBits).rawValue
-        sendResets = role == .client ? clientResets : serverResets
-        receiveResets = role == .client ? serverResets : clientResets
-        level = settings?.level ?? level
-        threshold = settings?.threshold ?? threshold
     }
 }

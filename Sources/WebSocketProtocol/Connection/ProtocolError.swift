@@ -1,7 +1,7 @@
 /// A breach of the protocol by the peer, or a message past our limits: it fails the connection (RFC 6455, section 7.1.7).
 ///
 /// Its description says what came and what the RFC asks for; `closeCode` is the one place that maps it to a close code.
-public enum ProtocolError: Error, Equatable, Sendable {
+public enum ProtocolError: Error, Equatable, Sendable, CustomStringConvertible {
     case reservedBits(UInt8)
     case reservedOpcode(UInt8)
     case unmaskedFromClient
@@ -40,9 +40,7 @@ public enum ProtocolError: Error, Equatable, Sendable {
             .protocolError
         }
     }
-}
 
-extension ProtocolError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .reservedBits(let bits):
@@ -73,10 +71,6 @@ extension ProtocolError: CustomStringConvertible {
     }
 
     private static func names(ofReserved bits: UInt8) -> String {
-        var names: [String] = []
-        if bits & 0b100 != 0 { names.append("RSV1") }
-        if bits & 0b010 != 0 { names.append("RSV2") }
-        if bits & 0b001 != 0 { names.append("RSV3") }
-        return names.joined(separator: " and ")
+        [(0b100, "RSV1"), (0b010, "RSV2"), (0b001, "RSV3")].filter { bits & $0.0 != 0 }.map(\.1).joined(separator: " and ")
     }
 }

@@ -4,7 +4,7 @@ extension Connection {
         case header
         /// Within a data frame: `remaining` bytes of payload are to come, of which the first `ready` are in `input`, unmasked.
         case payload(DataFrame, remaining: UInt64, ready: Int)
-        /// Behind the last frame of a compressed message: what its sender stripped is fed to the inflater, from `position` on.
+        /// After the last frame of a compressed message: what its sender stripped is fed to the inflater, from `position` on.
         case tail(position: Int)
     }
 
@@ -20,7 +20,7 @@ extension Connection {
         readsDirectly = false
         if let remaining = directRemaining {
             let wanted = Int(min(remaining, UInt64(max(assembler.held.count, configuration.inputBufferSize))))
-            // Where there is no memory for it, the bytes come the long way, and fail the connection.
+            // If there is no memory for it, the bytes come the long way, and fail the connection.
             if let space = try? assembler.room(atLeast: wanted) {
                 readsDirectly = true
                 return UnsafeMutableRawBufferPointer(rebasing: space.prefix(Int(clamping: remaining)))
@@ -31,7 +31,7 @@ extension Connection {
     }
 
     private mutating func forgetPayload() {
-        payloadRegion = UnsafeRawBufferPointer(start: nil, count: 0)
+        payloadBytes = UnsafeRawBufferPointer(start: nil, count: 0)
         batch.removeAll()
         assembler.forget()
     }
@@ -72,7 +72,7 @@ extension Connection {
         }
     }
 
-    /// How much has come of a message that isn't whole yet: a figure that differs whenever more has; nil where no message is under way.
+    /// How much has come of a message that isn't whole yet: a figure that differs whenever more has; nil if no message is under way.
     /// Asked for when `next()` has returned `.needsInput`.
     public var incompleteMessage: UInt64? {
         switch decoding {
@@ -88,8 +88,7 @@ extension Connection {
     /// How many bytes of the current frame can be read straight into the message's memory.
     private var directRemaining: UInt64? {
         guard case .payload(_, let remaining, _) = decoding, input.isEmpty, assembler.directCount == 0, !assembler.isCompressed,
-            !assembler.isStreamed,
-            remaining >= UInt64(configuration.inputBufferSize), phase == .open || phase == .closing
+            !assembler.isStreamed, remaining >= UInt64(configuration.inputBufferSize), phase == .open || phase == .closing
         else { return nil }
         return remaining
     }
@@ -105,13 +104,13 @@ extension Connection {
         let keySize = isMasked ? 4 : 0
         let longest = Int(clamping: configuration.maxMessageSize)
         var position = 0
-        var payloadBytes = 0
+        var total = 0
         while bytes.count &- position >= 2, !batch.isFull {
             let kind: MessageKind
             switch (base + position).load(as: UInt8.self) {
             case 0x81 where !streamsText: kind = .text
             case 0x82 where !streamsBinary: kind = .binary
-            default: return finishCollecting(position, payloadBytes)
+            default: return finishCollecting(position, total)
             }
             var length = Int((base + position).load(fromByteOffset: 1, as: UInt8.self) ^ maskBit)
             var size = 2 &+ keySize
@@ -127,12 +126,12 @@ extension Connection {
             if !accept(payload, kind, isMasked: isMasked) { break }
             batch.append(kind, UnsafeRawBufferPointer(payload))
             position &+= size &+ length
-            payloadBytes &+= length
+            total &+= length
         }
-        return finishCollecting(position, payloadBytes)
+        return finishCollecting(position, total)
     }
 
-    /// Unmasks a payload and checks its text; leaves it as it was where that is wrong.
+    /// Unmasks a payload and checks its text; leaves it as it was if that is wrong.
     @inline(__always)
     private func accept(_ payload: UnsafeMutableRawBufferPointer, _ kind: MessageKind, isMasked: Bool) -> Bool {
         guard isMasked, let start = payload.baseAddress else {
@@ -145,11 +144,11 @@ extension Connection {
         return false
     }
 
-    private mutating func finishCollecting(_ position: Int, _ payloadBytes: Int) -> Bool {
+    private mutating func finishCollecting(_ position: Int, _ total: Int) -> Bool {
         guard !batch.isEmpty else { return false }
         input.consume(position)
         statistics.messagesReceived &+= UInt64(batch.messages.count)
-        statistics.bytesReceived &+= UInt64(payloadBytes)
+        statistics.bytesReceived &+= UInt64(total)
         return true
     }
 
@@ -195,11 +194,6 @@ extension Connection {
         return event
     }
 
-    private mutating func count(received bytes: Int) {
-        statistics.messagesReceived &+= 1
-        statistics.bytesReceived &+= UInt64(bytes)
-    }
-
     /// Goes on with a data frame's payload; returns nil to be called again, or to go on with the next state.
     private mutating func continuePayload(_ frame: DataFrame, _ remaining: UInt64, _ ready: Int) throws(ProtocolError) -> Event? {
         if remaining == 0 { return try endFrame(frame) }
@@ -228,7 +222,7 @@ extension Connection {
         try assembler.check(chunk)
         decoding = .payload(frame, remaining: remaining - UInt64(ready), ready: 0)
         if assembler.isStreamed {
-            payloadRegion = chunk
+            payloadBytes = chunk
         } else {
             try assembler.append(chunk)
         }
@@ -247,18 +241,17 @@ extension Connection {
             watch?.ended()
             return nil
         }
-        if assembler.isCompressed {
-            decoding = .tail(position: 0)
-            return nil
-        }
-        return try endMessage()
+        guard assembler.isCompressed else { return try endMessage() }
+        decoding = .tail(position: 0)
+        return nil
     }
 
     private mutating func endMessage() throws(ProtocolError) -> Event {
         decoding = .header
         let kind = try assembler.finish()
         watch?.ended()
-        count(received: Int(clamping: assembler.size))
+        statistics.messagesReceived &+= 1
+        statistics.bytesReceived &+= assembler.size
         if assembler.isStreamed { return .messageEnded(kind) }
         batch.append(kind, UnsafeRawBufferPointer(assembler.held.bytes))
         return .messages
@@ -283,7 +276,7 @@ extension Connection {
             watch?.received(produced)
             try assembler.check(produced)
             if assembler.isStreamed {
-                payloadRegion = produced
+                payloadBytes = produced
                 if !produced.isEmpty { return (consumed, assembler.kind.map { .messagePart($0) }) }
             } else {
                 assembler.commit(step.produced)
@@ -318,23 +311,23 @@ extension Connection {
         let length = Int(header.payloadLength)
         let payload = UnsafeMutableRawBufferPointer(rebasing: input.bytes[size..<(size + length)])
         if let key = header.maskKey { Masking.apply(key, to: payload) }
-        payloadRegion = UnsafeRawBufferPointer(payload)
+        payloadBytes = UnsafeRawBufferPointer(payload)
         if let watch {
             watch.began(header, UnsafeRawBufferPointer(rebasing: input.bytes.prefix(size)), isInflating: false)
-            watch.received(payloadRegion)
+            watch.received(payloadBytes)
         }
         input.consume(size + length)
         switch header.opcode {
         case .ping:
             watch?.ended()
-            answerPing(payloadRegion)
+            answerPing(payloadBytes)
             return .ping
         case .pong:
             watch?.ended()
-            lastRoundTrip = keepAlive.answered(payloadRegion, at: now)
+            lastRoundTrip = keepAlive.answered(payloadBytes, at: now)
             return .pong
         case .close:
-            try receiveClose(payloadRegion)
+            try receiveClose(payloadBytes)
             return .closing
         case .continuation, .text, .binary: return nil
         }

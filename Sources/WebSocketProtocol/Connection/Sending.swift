@@ -2,24 +2,14 @@ extension Connection {
     /// Sends a whole message. The bytes of a text are the caller's to have checked as UTF-8: `String` is, and a reader of input
     /// that names line and byte of an error has done it.
     ///
-    /// Where there is no memory for it to wait in, the connection is failed (`failure`), and the message is not sent.
+    /// If there is no memory for it to wait in, the connection is failed (`failure`), and the message is not sent.
     ///
     /// - Throws: `notOpen`, or `messageUnfinished` while another is being sent in fragments.
     public mutating func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(UsageError) {
         try requireOpen()
         guard sending == nil else { throw .messageUnfinished }
-        if let compression, payload.count >= compression.threshold, deflater != nil {
-            scratch.removeAll()
-            try deflater?.deflate(payload, isFinal: true, to: &scratch)
-            if !makesRoom(for: scratch.count) { return }
-            appendFrame(Opcode(kind), UnsafeRawBufferPointer(scratch.bytes), reserved: FrameHeader.reserved1, plain: payload)
-            scratch.removeAll(keepingCapacityUpTo: keptCapacity)
-        } else {
-            if !makesRoom(for: payload.count) { return }
-            appendFrame(Opcode(kind), payload)
-        }
-        statistics.messagesSent &+= 1
-        statistics.bytesSent &+= UInt64(payload.count)
+        let isCompressed = compression.map { payload.count >= $0.threshold } ?? false
+        _ = try appendPart(Opcode(kind), payload, isCompressed: isCompressed, isFinal: true)
     }
 
     /// Sends many messages at once; the same as one after the other, for less.
@@ -50,44 +40,49 @@ extension Connection {
     /// A text may be cut anywhere.
     public mutating func sendFragment(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, isFinal: Bool) throws(UsageError) {
         try requireOpen()
-        let (compressed, isFirst) = (sending?.isCompressed ?? (deflater != nil), sending == nil)
-        guard isFirst || sending?.kind == kind else { throw .messageUnfinished }
-        let opcode = isFirst ? Opcode(kind) : .continuation
-        if compressed {
+        let isCompressed = sending?.isCompressed ?? (deflater != nil)
+        guard sending == nil || sending?.kind == kind else { throw .messageUnfinished }
+        let opcode = sending == nil ? Opcode(kind) : .continuation
+        guard try appendPart(opcode, payload, isCompressed: isCompressed, isFinal: isFinal) else { return }
+        sending = isFinal ? nil : (kind, isCompressed)
+    }
+
+    /// Appends a frame of a message, deflated if `isCompressed`; returns false if there is no memory for it, which fails the connection.
+    private mutating func appendPart(
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, isCompressed: Bool, isFinal: Bool
+    ) throws(UsageError) -> Bool {
+        if isCompressed {
             scratch.removeAll()
             try deflater?.deflate(payload, isFinal: isFinal, to: &scratch)
-            if !makesRoom(for: scratch.count) { return }
-            let reserved = isFirst ? FrameHeader.reserved1 : 0
+            guard makesRoom(for: scratch.count) else { return false }
+            let reserved = opcode == .continuation ? 0 : FrameHeader.reserved1
             appendFrame(opcode, UnsafeRawBufferPointer(scratch.bytes), isFinal: isFinal, reserved: reserved, plain: payload)
             scratch.removeAll(keepingCapacityUpTo: keptCapacity)
         } else {
-            if !makesRoom(for: payload.count) { return }
+            guard makesRoom(for: payload.count) else { return false }
             appendFrame(opcode, payload, isFinal: isFinal)
         }
-        sending = isFinal ? nil : (kind, compressed, false)
         if isFinal { statistics.messagesSent &+= 1 }
         statistics.bytesSent &+= UInt64(payload.count)
+        return true
     }
-
-    /// Whether a message is being sent in fragments.
-    public var isSendingFragments: Bool { sending != nil }
 
     /// Sends a ping (RFC 6455, section 5.5.2); its pong sets `lastRoundTrip`.
     public mutating func ping(_ payload: [UInt8], at now: Instant) throws(UsageError) {
-        try requireOpen()
-        guard payload.count <= FrameHeader.maximumControlPayload else { throw .controlPayloadTooLong(bytes: payload.count) }
+        try sendControl(.ping, payload)
         keepAlive.sent(payload, at: now)
-        payload.withUnsafeBytes { appendFrame(.ping, $0) }
     }
 
     /// Returns a payload for a ping that no other ping has, those of the connection's own included, so that its pong is known.
     public mutating func nextPingPayload() -> [UInt8] { keepAlive.nextMark() }
 
     /// Sends a pong that nobody asked for (RFC 6455, section 5.5.3).
-    public mutating func pong(_ payload: [UInt8]) throws(UsageError) {
+    public mutating func pong(_ payload: [UInt8]) throws(UsageError) { try sendControl(.pong, payload) }
+
+    private mutating func sendControl(_ opcode: Opcode, _ payload: [UInt8]) throws(UsageError) {
         try requireOpen()
         guard payload.count <= FrameHeader.maximumControlPayload else { throw .controlPayloadTooLong(bytes: payload.count) }
-        payload.withUnsafeBytes { appendFrame(.pong, $0) }
+        payload.withUnsafeBytes { appendFrame(opcode, $0) }
     }
 
     /// Whether there is memory for so much more output, which for little there always is; else the connection is failed.

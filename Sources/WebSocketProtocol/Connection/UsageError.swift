@@ -1,5 +1,5 @@
 /// Our own misuse of a connection: nothing was sent, and the connection stays as it was.
-public enum UsageError: Error, Equatable, Sendable {
+public enum UsageError: Error, Equatable, Sendable, CustomStringConvertible {
     case notOpen(ReadyState)
     case closeCodeNotAllowed(CloseCode)
     case closeReasonTooLong(bytes: Int)
@@ -7,9 +7,7 @@ public enum UsageError: Error, Equatable, Sendable {
     case controlPayloadTooLong(bytes: Int)
     case messageUnfinished
     case noMemoryToCompress
-}
 
-extension UsageError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .notOpen(let state): "the connection is \(state), not open"

@@ -1,4 +1,4 @@
-/// The message being received: its kind, its size so far, its UTF-8 check, and its bytes where it is held whole.
+/// The message being received: its kind, its size so far, its UTF-8 check, and its bytes if it is held whole.
 struct MessageAssembler: ~Copyable {
     private(set) var kind: MessageKind?
     private(set) var isCompressed = false
@@ -53,7 +53,7 @@ struct MessageAssembler: ~Copyable {
         if !isInMessage, held.capacity > keptCapacity { held.removeAll(keepingCapacityUpTo: keptCapacity) }
     }
 
-    /// Adds the bytes that were read directly to those held; gives them.
+    /// Adds the bytes that were read directly to those held; returns them.
     mutating func takeDirect() -> UnsafeMutableRawBufferPointer {
         let fresh = directCount
         directCount = 0

@@ -51,12 +51,8 @@ struct FrameDecoder {
     }
 
     private func check(reserved: UInt8, opcode: Opcode) throws(ProtocolError) {
-        guard allowsCompression, reserved == FrameHeader.reserved1 else { throw .reservedBits(reserved) }
-        switch opcode {
-        case .text, .binary: break
-        case .continuation: throw .compressedContinuation
-        case .close, .ping, .pong: throw .reservedBits(reserved)
-        }
+        guard allowsCompression, reserved == FrameHeader.reserved1, !opcode.isControl else { throw .reservedBits(reserved) }
+        if opcode == .continuation { throw .compressedContinuation }
     }
 
     /// The 16- or 64-bit length after the first two bytes, or nil while it isn't whole.

@@ -1,6 +1,6 @@
 /// Writes frames, headers in their shortest form (RFC 6455, section 5.2).
 enum FrameEncoder {
-    /// Appends a frame to `buffer`; its payload is masked on the way where `header.maskKey` is set.
+    /// Appends a frame to `buffer`; its payload is masked on the way if `header.maskKey` is set.
     /// The header's length is what is announced; it is the caller's to keep equal to `payload.count`.
     static func append(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
         let room = buffer.spare(atLeast: FrameHeader.maximumSize + payload.count)
@@ -52,16 +52,13 @@ enum FrameEncoder {
 /// Masking keys, drawn from the system's random source in blocks: a fresh, unpredictable key for each frame (RFC 6455, section 5.3)
 /// without a system call each.
 struct MaskSource: ~Copyable {
-    /// Fills a buffer with unpredictable bytes; handed in, since the protocol has no random source of its own.
-    public typealias RandomFill = (UnsafeMutableRawBufferPointer) -> Void
-
     private let fill: RandomFill
     private let block: UnsafeMutableBufferPointer<UInt32>
     private var position: Int
 
     init(_ fill: @escaping RandomFill) {
         self.fill = fill
-        // As many as the system gives at once.
+        // As many bytes as the system fills at once.
         block = .allocate(capacity: 64)
         block.initialize(repeating: 0)
         position = block.count

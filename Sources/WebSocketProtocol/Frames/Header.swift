@@ -25,40 +25,26 @@ public enum Role: Sendable {
 }
 
 /// The header of one frame (RFC 6455, section 5.2).
-public struct FrameHeader: Equatable, Sendable {
-    public var isFinal: Bool
+struct FrameHeader: Equatable, Sendable {
+    var isFinal = true
     /// RSV1, RSV2 and RSV3 as bits 2, 1 and 0.
-    public var reserved: UInt8
-    public var opcode: Opcode
-    /// The masking key, its first byte lowest; nil where the frame isn't masked.
-    public var maskKey: UInt32?
+    var reserved: UInt8 = 0
+    var opcode: Opcode
+    /// The masking key, its first byte lowest; nil if the frame isn't masked.
+    var maskKey: UInt32?
     /// Bytes of payload; at most 2^63 - 1.
-    public var payloadLength: UInt64
+    var payloadLength: UInt64
 
-    public init(isFinal: Bool = true, reserved: UInt8 = 0, opcode: Opcode, maskKey: UInt32? = nil, payloadLength: UInt64) {
-        self.isFinal = isFinal
-        self.reserved = reserved
-        self.opcode = opcode
-        self.maskKey = maskKey
-        self.payloadLength = payloadLength
-    }
-
-    public static let reserved1: UInt8 = 0b100
+    static let reserved1: UInt8 = 0b100
     /// The most that a control frame may carry (RFC 6455, section 5.5).
-    public static let maximumControlPayload = 125
+    static let maximumControlPayload = 125
     static let maximumSize = 14
 
-    /// The payload's length as a header says it, whatever else is wrong with that; nil while it isn't whole.
-    static func announcedLength(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
-        guard bytes.count >= 2 else { return nil }
-        let size =
-            switch bytes[1] & 0x7F {
-            case 126: 2
-            case 127: 8
-            default: 0
-            }
-        guard size > 0 else { return UInt64(bytes[1] & 0x7F) }
-        guard bytes.count >= 2 + size else { return nil }
+    /// The payload's length as a header says it, whatever else is wrong with that; what its second byte says while it isn't whole.
+    static func announcedLength(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        let short = bytes.count < 2 ? 0 : bytes[1] & 0x7F
+        let size = short == 126 ? 2 : short == 127 ? 8 : 0
+        guard size > 0, bytes.count >= 2 + size else { return UInt64(short) }
         return bytes[2..<(2 + size)].reduce(0) { $0 << 8 | UInt64($1) }
     }
 }

@@ -1,16 +1,13 @@
 /// Masking of client frames (RFC 6455, section 5.3): byte `i` of a payload is XORed with byte `i mod 4` of the key.
 enum Masking {
-    /// A masking key as it stands on the wire, read as a little-endian word: its first byte is the lowest.
-    typealias Key = UInt32
-
-    /// Masks, or unmasks, `bytes` in place; `offset` is the position of the first one in the payload.
-    static func apply(_ key: Key, to bytes: UnsafeMutableRawBufferPointer, offset: UInt64 = 0) {
+    /// Masks, or unmasks, `bytes` in place; `offset` is the position of the first one in the payload. The key's first byte on the wire is the lowest.
+    static func apply(_ key: UInt32, to bytes: UnsafeMutableRawBufferPointer, offset: UInt64 = 0) {
         guard let base = bytes.baseAddress else { return }
         copy(UnsafeRawPointer(base), to: base, count: bytes.count, key: key, offset: offset)
     }
 
     /// Copies `count` bytes from `source` to `target`, masked. The two may be the same, else must not overlap.
-    static func copy(_ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, count: Int, key: Key, offset: UInt64 = 0) {
+    static func copy(_ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, count: Int, key: UInt32, offset: UInt64 = 0) {
         let rotation = UInt32(truncatingIfNeeded: offset & 3) &* 8
         let phased = rotation == 0 ? key : (key &>> rotation) | (key &<< (32 &- rotation))
         let word = UInt64(littleEndian: UInt64(phased) | UInt64(phased) &<< 32)

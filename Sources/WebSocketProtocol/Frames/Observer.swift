@@ -12,20 +12,20 @@ public struct ObservedFrame {
     public var reserved: UInt8
     /// As it stands in the header, known or not (RFC 6455, section 5.2).
     public var opcode: UInt8
-    /// The masking key, its first byte lowest; nil where the frame isn't masked.
+    /// The masking key, its first byte lowest; nil if the frame isn't masked.
     public var maskKey: UInt32?
     /// Bytes of payload that the header announces.
     public var length: UInt64
-    /// Bytes that the payload is when inflated; nil where it isn't compressed.
+    /// Bytes that the payload is when inflated; nil if it isn't compressed.
     public var inflatedLength: UInt64?
     /// The frame's place in its message, from 1; nil for control frames.
     public var place: Int?
     /// The first bytes of the payload, unmasked and inflated; at most `Connection.observedBytes`.
-    public var payload: UnsafeRawBufferPointer
+    public var payload = UnsafeRawBufferPointer(start: nil, count: 0)
     /// The rule that the peer broke with it; the connection is failed.
     public var breach: ProtocolError?
     /// With a breach: the header as it came, or as much of it as there is.
-    public var header: UnsafeRawBufferPointer
+    public var header = UnsafeRawBufferPointer(start: nil, count: 0)
 }
 
 /// Puts together what an observer is shown of each frame.
@@ -77,33 +77,40 @@ final class FrameWatch {
             return show(header, breach: error)
         }
         guard let first = input.first else { return }
-        let second = input.count > 1 ? input[1] : 0
         observer(
             ObservedFrame(
                 direction: .received, isFinal: first & 0x80 != 0, reserved: first >> 4 & 0x7, opcode: first & 0xF,
-                length: FrameHeader.announcedLength(input) ?? UInt64(second & 0x7F), payload: UnsafeRawBufferPointer(start: nil, count: 0),
-                breach: error, header: UnsafeRawBufferPointer(rebasing: input.prefix(FrameHeader.maximumSize))))
+                length: FrameHeader.announcedLength(input), breach: error,
+                header: UnsafeRawBufferPointer(rebasing: input.prefix(FrameHeader.maximumSize))))
     }
 
     private func show(_ header: FrameHeader, breach: ProtocolError?) {
-        if !header.opcode.isControl { placeReceived = header.opcode == .continuation ? placeReceived + 1 : 1 }
+        var frame = ObservedFrame(.received, header, place: Self.place(of: header, after: &placeReceived))
+        frame.inflatedLength = isInflating ? inflatedLength : nil
+        frame.breach = breach
         payload.withUnsafeBytes { payload in
             headerBytes.withUnsafeBytes { bytes in
-                let place = header.opcode.isControl ? nil : placeReceived
-                let inflated = isInflating ? inflatedLength : nil
-                observer(ObservedFrame(.received, header, inflated, place, payload, breach: breach, bytes: bytes))
+                frame.payload = payload
+                if breach != nil { frame.header = bytes }
+                observer(frame)
             }
         }
     }
 
+    private static func place(of header: FrameHeader, after last: inout Int) -> Int? {
+        guard !header.opcode.isControl else { return nil }
+        last = header.opcode == .continuation ? last + 1 : 1
+        return last
+    }
+
     // MARK: Sent
 
-    /// - Parameter plain: the payload before it was compressed; nil where it wasn't.
+    /// - Parameter plain: the payload before it was compressed; nil if it wasn't.
     func sent(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, plain: UnsafeRawBufferPointer?) {
-        if !header.opcode.isControl { placeSent = header.opcode == .continuation ? placeSent + 1 : 1 }
-        let shown = UnsafeRawBufferPointer(rebasing: (plain ?? payload).prefix(Connection.observedBytes))
-        let place = header.opcode.isControl ? nil : placeSent
-        observer(ObservedFrame(.sent, header, plain.map { UInt64($0.count) }, place, shown))
+        var frame = ObservedFrame(.sent, header, place: Self.place(of: header, after: &placeSent))
+        frame.inflatedLength = plain.map { UInt64($0.count) }
+        frame.payload = UnsafeRawBufferPointer(rebasing: (plain ?? payload).prefix(Connection.observedBytes))
+        observer(frame)
     }
 
     func sent(_ frame: RawFrame) {
@@ -111,21 +118,16 @@ final class FrameWatch {
             observer(
                 ObservedFrame(
                     direction: .sent, isFinal: frame.isFinal, reserved: frame.reserved, opcode: frame.opcode, maskKey: frame.maskKey,
-                    length: frame.announcedLength, payload: UnsafeRawBufferPointer(rebasing: bytes.prefix(Connection.observedBytes)),
-                    header: UnsafeRawBufferPointer(start: nil, count: 0)))
+                    length: frame.announcedLength, payload: UnsafeRawBufferPointer(rebasing: bytes.prefix(Connection.observedBytes))))
         }
     }
 }
 
 extension ObservedFrame {
-    fileprivate init(
-        _ direction: Direction, _ header: FrameHeader, _ inflatedLength: UInt64?, _ place: Int?, _ payload: UnsafeRawBufferPointer,
-        breach: ProtocolError? = nil, bytes: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
-    ) {
+    fileprivate init(_ direction: Direction, _ header: FrameHeader, place: Int?) {
         self.init(
             direction: direction, isFinal: header.isFinal, reserved: header.reserved, opcode: header.opcode.rawValue,
-            maskKey: header.maskKey, length: header.payloadLength, inflatedLength: inflatedLength, place: place, payload: payload,
-            breach: breach, header: breach == nil ? UnsafeRawBufferPointer(start: nil, count: 0) : bytes)
+            maskKey: header.maskKey, length: header.payloadLength, place: place)
     }
 }
 

@@ -18,7 +18,7 @@ public struct RawFrame: Equatable, Sendable {
     /// The masking key, its first byte lowest; nil sends the payload as it is.
     public var maskKey: UInt32?
     public var payload: [UInt8] = []
-    /// The length that the header claims, where that isn't the payload's.
+    /// The length that the header claims, if that isn't the payload's.
     public var claimedLength: UInt64?
     public var lengthForm = LengthForm.minimal
 
@@ -26,7 +26,7 @@ public struct RawFrame: Equatable, Sendable {
 
     var announcedLength: UInt64 { claimedLength ?? UInt64(payload.count) }
 
-    /// The frame's bytes, the payload masked where there is a key.
+    /// The frame's bytes, the payload masked if there is a key.
     public var bytes: [UInt8] {
         let length = announcedLength
         var result = [(isFinal ? 0x80 : 0) | (reserved & 0x7) << 4 | opcode & 0xF]
@@ -53,7 +53,7 @@ extension Connection {
     /// Sends a frame as it stands, whatever the connection's state is: it changes nothing in what this side believes of the message under way
     /// or of the closing handshake.
     ///
-    /// - Throws: `notOpen` before the handshake is through and once the stream has ended.
+    /// - Throws: `notOpen` before the handshake is complete and once the stream has ended.
     public mutating func send(_ frame: RawFrame) throws(UsageError) {
         try sendRaw(frame.bytes)
         watch?.sent(frame)
@@ -61,8 +61,7 @@ extension Connection {
 
     /// Sends bytes as they are, as ``send(_:)`` does.
     public mutating func sendRaw(_ bytes: [UInt8]) throws(UsageError) {
-        if case .opening = phase { throw .notOpen(readyState) }
-        if case .ended = phase { throw .notOpen(readyState) }
+        guard phase != .opening, phase != .ended else { throw .notOpen(readyState) }
         bytes.withUnsafeBytes { outbox.append($0) }
         statistics.wireBytesSent &+= UInt64(bytes.count)
     }

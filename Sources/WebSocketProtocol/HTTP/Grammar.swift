@@ -6,6 +6,11 @@ extension Unicode.Scalar {
 }
 
 extension UInt8 {
+    static var cr: UInt8 { 0x0d }
+    static var lf: UInt8 { 0x0a }
+    static var space: UInt8 { 0x20 }
+    static var colon: UInt8 { 0x3a }
+
     /// `tchar` (RFC 9110, section 5.6.2).
     var isHTTPTokenCharacter: Bool {
         switch self {
@@ -41,11 +46,9 @@ extension StringProtocol {
 
     /// Without the spaces and tabs at both ends (`OWS`, RFC 9110, section 5.6.3).
     var trimmingBlanks: String {
-        let bytes = Array(utf8)
-        guard let first = bytes.firstIndex(where: { !$0.isHTTPBlank }), let last = bytes.lastIndex(where: { !$0.isHTTPBlank }) else {
-            return ""
-        }
-        return String(decoding: bytes[first...last], as: UTF8.self)
+        var bytes = Array(utf8).drop { $0.isHTTPBlank }
+        while bytes.last?.isHTTPBlank == true { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The elements of a comma-separated list, without the blanks round them; empty ones dropped (RFC 9110, section 5.6.1). Cut at the byte,

@@ -15,11 +15,10 @@ public struct HTTPHeadLimits: Hashable, Sendable {
 
 /// Reads an HTTP/1 head from bytes that come in arbitrary cuts.
 ///
-/// The grammar is RFC 9112's and strict: a line ends in CR LF, never in LF alone unless asked for; no blank before a colon; no folded
-/// lines; no control characters. One leniency: a status line may lack the space after its code when it has no reason phrase, which many
-/// servers send.
-/// The error comes at the first byte that is wrong, so a peer that speaks something else is found out at once. A byte that would pass a
-/// limit is refused before it is stored.
+/// The grammar is RFC 9112's and strict: a line ends in CR LF, never in LF alone unless asked for; no blank before a colon; no folded lines; no
+/// control characters. One leniency: a status line may lack the space after its code when it has no reason phrase, which many servers send. The error
+/// comes at the first byte that is wrong, so a peer that speaks something else is found out at once. A byte that would pass a limit is refused before
+/// it is stored.
 public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
     public enum Progress: Equatable, Sendable {
         /// All of the input belongs to the head, which is not complete.
@@ -43,8 +42,7 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
         case beforeValue
         case value
         /// The LF that ends a line, or the head.
-        case lineFeed
-        case finalLineFeed
+        case lineFeed(isLast: Bool)
         case failed(HTTPHeadError)
     }
 
@@ -61,14 +59,7 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
     public init(limits: HTTPHeadLimits = HTTPHeadLimits(), acceptsBareLineFeed: Bool = false) {
         self.limits = limits
         self.acceptsBareLineFeed = acceptsBareLineFeed
-        state = Self.initialState
-    }
-
-    private static var initialState: State {
-        switch Head.startLineForm {
-        case .request: .method
-        case .status: .version(0)
-        }
+        state = Head.startLineForm == .request ? .method : .version(0)
     }
 
     /// Takes the next bytes, in any cut. Throws at the first byte that is wrong, and the same again on each later call.
@@ -94,7 +85,10 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
     private mutating func accept(_ byte: UInt8) throws(HTTPHeadError) -> Bool {
         if case .failed(let error) = state { throw error }
         do throws(HTTPHeadError) {
-            let isComplete = try advance(byte)
+            if acceptsBareLineFeed, byte == .lf, !isAfterCarriageReturn {
+                do throws(HTTPHeadError) { _ = try step(.cr) } catch { throw self.error(error.reason, byte) }
+            }
+            let isComplete = try step(byte)
             offset += 1
             return isComplete
         } catch {
@@ -104,39 +98,22 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
         }
     }
 
-    private mutating func advance(_ byte: UInt8) throws(HTTPHeadError) -> Bool {
-        guard acceptsBareLineFeed, byte == Self.lf, !isAfterCarriageReturn else { return try step(byte) }
-        do throws(HTTPHeadError) {
-            _ = try step(Self.cr)
-        } catch {
-            throw self.error(error.reason, byte)
-        }
-        return try step(byte)
-    }
-
-    private var isAfterCarriageReturn: Bool {
-        switch state {
-        case .lineFeed, .finalLineFeed: true
-        default: false
-        }
-    }
+    private var isAfterCarriageReturn: Bool { if case .lineFeed = state { true } else { false } }
 
     private mutating func step(_ byte: UInt8) throws(HTTPHeadError) -> Bool {
         guard offset < limits.headSize else { throw error(.headTooLarge(limit: limits.headSize), byte) }
         if !isAfterCarriageReturn {
-            guard byte == Self.cr || lineLength < limits.lineLength else { throw error(.lineTooLong(limit: limits.lineLength), byte) }
+            guard byte == .cr || lineLength < limits.lineLength else { throw error(.lineTooLong(limit: limits.lineLength), byte) }
             lineLength += 1
         }
         switch state {
         case .method, .target, .version, .afterVersion, .statusCode, .afterStatusCode, .reason: try advanceStartLine(byte)
         case .lineStart, .fieldName, .beforeValue, .value: try advanceField(byte)
-        case .lineFeed:
-            guard byte == Self.lf else { throw error(.bareCarriageReturn, byte) }
+        case .lineFeed(let isLast):
+            guard byte == .lf else { throw error(.bareCarriageReturn, byte) }
             state = .lineStart
             lineLength = 0
-        case .finalLineFeed:
-            guard byte == Self.lf else { throw error(.bareCarriageReturn, byte) }
-            return true
+            return isLast
         case .failed(let error): throw error
         }
         return false
@@ -144,33 +121,33 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
 
     private mutating func advanceStartLine(_ byte: UInt8) throws(HTTPHeadError) {
         switch (state, byte) {
-        case (.method, Self.space) where !text.isEmpty:
+        case (.method, .space) where !text.isEmpty:
             parts.method = takeText()
             state = .target
         case (.method, _):
             guard byte.isHTTPTokenCharacter else { throw error(.method, byte) }
             text.append(byte)
-        case (.target, Self.space) where !text.isEmpty:
+        case (.target, .space) where !text.isEmpty:
             parts.target = takeText()
             state = .version(0)
         case (.target, _):
             guard (0x21...0x7e).contains(byte) else { throw error(.target, byte) }
             text.append(byte)
         case (.version(let count), _): try advanceVersion(byte, count)
-        case (.afterVersion, Self.space) where Head.startLineForm == .status: state = .statusCode
-        case (.afterVersion, Self.cr) where Head.startLineForm == .request: state = .lineFeed
+        case (.afterVersion, .space) where Head.startLineForm == .status: state = .statusCode
+        case (.afterVersion, .cr) where Head.startLineForm == .request: state = .lineFeed(isLast: false)
         case (.afterVersion, _): throw lineError(.version, byte)
         case (.statusCode, _):
             guard byte.isASCIIDigit, parts.status > 0 || byte != UInt8(ascii: "0") else { throw lineError(.statusCode, byte) }
             parts.status = parts.status * 10 + Int(byte - UInt8(ascii: "0"))
             if parts.status >= 100 { state = .afterStatusCode }
-        case (.afterStatusCode, Self.space): state = .reason
-        case (.afterStatusCode, Self.cr): state = .lineFeed
+        case (.afterStatusCode, .space): state = .reason
+        case (.afterStatusCode, .cr): state = .lineFeed(isLast: false)
         case (.afterStatusCode, _): throw lineError(.statusCode, byte)
-        case (.reason, Self.cr):
+        case (.reason, .cr):
             parts.reason = HTTPHeaders.Field(trustedName: "", rawValue: text).value
             text = []
-            state = .lineFeed
+            state = .lineFeed(isLast: false)
         default:
             guard byte.isHTTPFieldContent else { throw lineError(.reasonPhrase, byte) }
             text.append(byte)
@@ -179,8 +156,8 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
 
     private mutating func advanceVersion(_ byte: UInt8, _ count: Int) throws(HTTPHeadError) {
         let pattern = Array("HTTP/#.#".utf8)
-        let isDigit = pattern[count] == UInt8(ascii: "#")
-        guard isDigit ? byte.isASCIIDigit : byte == pattern[count] else { throw lineError(.version, byte) }
+        let isValid = pattern[count] == UInt8(ascii: "#") ? byte.isASCIIDigit : byte == pattern[count]
+        guard isValid else { throw lineError(.version, byte) }
         text.append(byte)
         state = .version(count + 1)
         guard text.count == pattern.count else { return }
@@ -191,36 +168,33 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
 
     private mutating func advanceField(_ byte: UInt8) throws(HTTPHeadError) {
         switch (state, byte) {
-        case (.lineStart, Self.cr): state = .finalLineFeed
+        case (.lineStart, .cr): state = .lineFeed(isLast: true)
         case (.lineStart, _):
             if byte.isHTTPBlank { throw error(.foldedLine, byte) }
-            if byte == Self.colon { throw error(.emptyFieldName, byte) }
+            if byte == .colon { throw error(.emptyFieldName, byte) }
             guard byte.isHTTPTokenCharacter else { throw lineError(.fieldName, byte) }
             guard parts.headers.fields.count < limits.fieldCount else { throw error(.tooManyFields(limit: limits.fieldCount), byte) }
             text.append(byte)
             state = .fieldName
-        case (.fieldName, Self.colon):
+        case (.fieldName, .colon):
             fieldName = takeText()
             state = .beforeValue
         case (.fieldName, _):
             if byte.isHTTPBlank { throw error(.blankBeforeColon, byte) }
-            if byte == Self.cr { throw error(.missingColon, byte) }
+            if byte == .cr { throw error(.missingColon, byte) }
             guard byte.isHTTPTokenCharacter else { throw lineError(.fieldName, byte) }
             text.append(byte)
-        case (_, Self.cr): endField()
+        case (_, .cr):
+            while text.last?.isHTTPBlank == true { text.removeLast() }
+            parts.headers.append(HTTPHeaders.Field(trustedName: fieldName, rawValue: text))
+            text = []
+            state = .lineFeed(isLast: false)
         case (.beforeValue, _) where byte.isHTTPBlank: break
         default:
             guard byte.isHTTPFieldContent else { throw lineError(.fieldValue, byte) }
             text.append(byte)
             state = .value
         }
-    }
-
-    private mutating func endField() {
-        while text.last?.isHTTPBlank == true { text.removeLast() }
-        parts.headers.append(HTTPHeaders.Field(trustedName: fieldName, rawValue: text))
-        text = []
-        state = .lineFeed
     }
 
     private mutating func takeText() -> String {
@@ -234,11 +208,6 @@ public struct HTTPHeadParser<Head: HTTPHead>: Sendable {
 
     /// A line feed in a wrong place is most of all a line end without its carriage return.
     private func lineError(_ reason: HTTPHeadError.Reason, _ byte: UInt8) -> HTTPHeadError {
-        error(byte == Self.lf && offset > 0 ? .bareLineFeed : reason, byte)
+        error(byte == .lf && offset > 0 ? .bareLineFeed : reason, byte)
     }
-
-    private static var cr: UInt8 { 0x0d }
-    private static var lf: UInt8 { 0x0a }
-    private static var space: UInt8 { 0x20 }
-    private static var colon: UInt8 { 0x3a }
 }

@@ -4,12 +4,12 @@ public struct HTTPHeaders: Hashable, Sendable {
 
     public init(_ fields: [Field] = []) { self.fields = fields }
 
-    public mutating func append(_ field: Field) { fields.append(field) }
-
-    /// Removes every field of that name.
-    public mutating func removeAll(named name: String) {
-        fields.removeAll { $0.isNamed(name) }
+    /// Fields that are known to be valid; those without a value are left out.
+    init(trusted fields: [(name: String, value: String?)]) {
+        self.fields = fields.compactMap { field in field.value.map { Field(trustedName: field.name, value: $0) } }
     }
+
+    public mutating func append(_ field: Field) { fields.append(field) }
 
     public func contains(_ name: String) -> Bool { fields.contains { $0.isNamed(name) } }
 
@@ -36,28 +36,14 @@ public struct HTTPHeaders: Hashable, Sendable {
     /// The scheme names of the challenges in the fields of that name (RFC 9110, section 11.6.1): the first word of each field, so that no
     /// parameter passes for one.
     package func authenticationSchemes(in name: String) -> [String] {
-        values(of: name).prefix(8).compactMap { value in
-            let scheme = String(decoding: value.utf8.prefix { $0.isHTTPTokenCharacter }, as: UTF8.self)
-            return scheme.isEmpty ? nil : String(scheme.prefix(40))
-        }
+        let words = values(of: name).prefix(8).map { String($0.unicodeScalars.prefix { $0.isHTTPTokenCharacter }.prefix(40)) }
+        return words.filter { !$0.isEmpty }
     }
 
     /// The same fields with the values of those that carry credentials replaced by `***`, for printing.
     public var redacted: HTTPHeaders {
         HTTPHeaders(fields.map { $0.isSensitive ? Field(trustedName: $0.name, value: "***") : $0 })
     }
-
-    /// Appends `Name: value CR LF` for each field, credentials included.
-    func write(to bytes: inout [UInt8]) {
-        for field in fields {
-            bytes += field.name.utf8
-            bytes += ": ".utf8
-            bytes += field.rawValue
-            bytes += "\r\n".utf8
-        }
-    }
-
-    mutating func append(trusted name: String, _ value: String) { append(Field(trustedName: name, value: value)) }
 }
 
 extension HTTPHeaders {
@@ -82,14 +68,13 @@ extension HTTPHeaders {
 
         /// Reads `Name: value` as a user writes it. The value may be empty, the colon may not be left out.
         public init(parsing line: String) throws(HTTPFieldError) {
-            guard let colon = line.unicodeScalars.firstIndex(of: ":") else { throw .missingColon(HTTPHeaders.nameLike(line)) }
-            let value = line.unicodeScalars[line.unicodeScalars.index(after: colon)...]
-            try self.init(name: String(line.unicodeScalars[..<colon]), value: String(value))
+            let scalars = line.unicodeScalars
+            // Quoted is the first word alone: `Authorization Bearer x` holds a secret.
+            guard let colon = scalars.firstIndex(of: ":") else { throw .missingColon(String(scalars.prefix { $0.isHTTPTokenCharacter })) }
+            try self.init(name: String(scalars[..<colon]), value: String(scalars[colon...].dropFirst()))
         }
 
-        init(trustedName name: String, value: String) {
-            self.init(trustedName: name, rawValue: Array(value.utf8))
-        }
+        init(trustedName name: String, value: String) { self.init(trustedName: name, rawValue: Array(value.utf8)) }
 
         init(trustedName name: String, rawValue: [UInt8]) {
             self.name = name
@@ -108,11 +93,6 @@ extension HTTPHeaders {
             let name = name.asciiLowercased
             return name == "user-agent" || name == "accept" || name.hasPrefix("accept-")
         }
-    }
-
-    /// The first word of a line without a colon: `Authorization Bearer x` must not be quoted whole.
-    private static func nameLike(_ line: String) -> String {
-        String(line.unicodeScalars.prefix { $0.isHTTPTokenCharacter })
     }
 }
 

@@ -2,33 +2,20 @@
 public struct ClientHandshake: Sendable {
     public struct Options: Sendable {
         /// In order of preference.
-        public var subprotocols: [String]
+        public var subprotocols: [String] = []
         /// Sent after ours, in order, repeated ones kept. A Host, User-Agent, Origin or Authorization among them takes the place of ours.
-        public var headers: [HTTPHeaders.Field]
+        public var headers: [HTTPHeaders.Field] = []
         public var origin: String?
         /// In place of the URL's host and port.
         public var host: String?
         /// `nil` sends no User-Agent.
-        public var userAgent: String?
-        public var version: HandshakeVersion
+        public var userAgent: String? = "wsline"
+        public var version = HandshakeVersion.rfc6455
         /// Goes before the URL's credentials.
         public var authorization: Authorization?
-        public var extensionOffers: [WebSocketExtension]
+        public var extensionOffers: [WebSocketExtension] = []
 
-        public init(
-            subprotocols: [String] = [], headers: [HTTPHeaders.Field] = [], origin: String? = nil, host: String? = nil,
-            userAgent: String? = "wsline", version: HandshakeVersion = .rfc6455, authorization: Authorization? = nil,
-            extensionOffers: [WebSocketExtension] = []
-        ) {
-            self.subprotocols = subprotocols
-            self.headers = headers
-            self.origin = origin
-            self.host = host
-            self.userAgent = userAgent
-            self.version = version
-            self.authorization = authorization
-            self.extensionOffers = extensionOffers
-        }
+        public init() {}
     }
 
     /// Why no request can be made of the options.
@@ -45,7 +32,7 @@ public struct ClientHandshake: Sendable {
         public var description: String {
             switch self {
             case .invalidSubprotocol(let name):
-                "the subprotocol \(name.quoted) is no token: letters, digits and any of !#$%&'*+-.^_`|~ may be in it"
+                "the subprotocol \(name.quoted) is not a token: letters, digits and any of !#$%&'*+-.^_`|~ may be in it"
             case .repeatedSubprotocol(let name): "the subprotocol \(name.quoted) is given twice"
             case .reservedHeader(let name): "the header \(name.quoted) belongs to the handshake and can't be given"
             case .repeatedHeader(let name): "the header \(name.quoted) is given twice, and may stand only once"
@@ -58,25 +45,17 @@ public struct ClientHandshake: Sendable {
     public let request: HTTPRequestHead
     /// Whether it goes out over TLS.
     let isSecure: Bool
-    let subprotocols: [String]
-    let extensionOffers: [WebSocketExtension]
     let expectedAccept: String
-    private let version: HandshakeVersion
+    private let options: Options
 
     public init(url: WebSocketURL, key: HandshakeKey, options: Options = Options()) throws(OptionsError) {
         try Self.check(options)
         guard let accept = key.acceptValue else { throw .sha1Unavailable }
         expectedAccept = accept
-        version = options.version
+        self.options = options
         isSecure = url.isSecure
-        subprotocols = options.subprotocols
-        extensionOffers = options.extensionOffers
-        let headers = try Self.headers(url: url, key: key, options: options)
-        request = HTTPRequestHead(method: "GET", target: url.target, headers: headers)
+        request = HTTPRequestHead(method: "GET", target: url.target, headers: try Self.headers(url: url, key: key, options: options))
     }
-
-    /// The request as it goes on the wire, credentials included.
-    public var requestBytes: [UInt8] { request.bytes }
 
     /// The request for printing: credentials are `***`.
     public var redactedRequest: HTTPRequestHead {
@@ -104,7 +83,7 @@ public struct ClientHandshake: Sendable {
     private static func headers(url: WebSocketURL, key: HandshakeKey, options: Options) throws(OptionsError) -> HTTPHeaders {
         let given = HTTPHeaders(options.headers)
         let originName = options.version.originFieldName
-        let authorization = options.authorization ?? url.credentials.map(Authorization.basic)
+        let authorization = options.authorization ?? url.credentials
         let fields: [(String, String?)] = [
             (HandshakeField.host, given.contains(HandshakeField.host) ? nil : options.host ?? url.hostField),
             ("User-Agent", given.contains("User-Agent") ? nil : options.userAgent),
@@ -146,7 +125,7 @@ extension ClientHandshake {
     /// Holds the response against every MUST of RFC 6455, section 4.1, in that section's order. Interim responses
     /// (``HTTPResponseHead/isInterim``) are the caller's to pass over.
     public func check(_ response: HTTPResponseHead) throws(HandshakeError) -> HandshakeResult {
-        guard response.status == 101 else { throw .status(response, version) }
+        guard response.status == 101 else { throw .status(response, options.version) }
         // HTTP/1.0 has no Upgrade (RFC 9110, section 7.8), HTTP/2 and 3 no 101 (RFC 9113, section 8.6; RFC 9114, section 4.5).
         guard response.version == .http1_1 else { throw .httpVersion(response.version) }
         let headers = response.headers
@@ -160,8 +139,7 @@ extension ClientHandshake {
     private func checkUpgrade(_ headers: HTTPHeaders) throws(HandshakeError) {
         let upgrade = headers.values(of: HandshakeField.upgrade)
         guard !upgrade.isEmpty else { throw .missing(field: HandshakeField.upgrade, expected: "websocket") }
-        let elements = upgrade.flatMap(\.listElements)
-        guard elements.count == 1, elements.allSatisfy({ $0.equalsIgnoringASCIICase("websocket") }) else {
+        guard upgrade.flatMap(\.listElements).map(\.asciiLowercased) == ["websocket"] else {
             throw .wrong(field: HandshakeField.upgrade, value: upgrade.joined(separator: ", "), expected: "websocket")
         }
         let connection = headers.values(of: HandshakeField.connection)
@@ -182,7 +160,7 @@ extension ClientHandshake {
         let values = headers.values(of: HandshakeField.subprotocol)
         guard let value = values.first else { return nil }
         guard values.count == 1, value.listElements.count <= 1 else { throw .repeated(field: HandshakeField.subprotocol, values: values) }
-        guard subprotocols.contains(value) else { throw .subprotocolNotOffered(value, offered: subprotocols) }
+        guard options.subprotocols.contains(value) else { throw .subprotocolNotOffered(value, offered: options.subprotocols) }
         return value
     }
 
@@ -193,7 +171,7 @@ extension ClientHandshake {
         } catch {
             throw .invalidExtensions(error)
         }
-        for accepted in extensions where !extensionOffers.contains(where: { $0.name == accepted.name }) {
+        for accepted in extensions where !options.extensionOffers.contains(where: { $0.name == accepted.name }) {
             throw .extensionNotOffered(accepted.name)
         }
         return extensions

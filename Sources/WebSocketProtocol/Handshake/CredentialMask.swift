@@ -43,25 +43,17 @@ public struct CredentialMask: Hashable, Sendable {
     /// - Parameter isCut: whether more bytes followed, so that these may end within a secret; its first 6 bytes count as one then.
     public func ranges(in bytes: [UInt8], isCut: Bool = false) -> [Range<Int>] {
         guard !secrets.isEmpty else { return [] }
-        var covered = [Bool](repeating: false, count: bytes.count)
+        var ranges = RangeSet<Int>()
         for secret in secrets {
             let secret = Array(secret.revealed.utf8)
             for start in bytes.indices where bytes[start] == secret[0] {
                 let rest = bytes[start...].prefix(secret.count)
                 let isWhole = rest.count == secret.count
                 guard isWhole || isCut && rest.count >= Self.shortestPart, rest.elementsEqual(secret.prefix(rest.count)) else { continue }
-                for index in rest.indices { covered[index] = true }
+                ranges.insert(contentsOf: rest.indices)
             }
         }
-        var ranges: [Range<Int>] = []
-        for index in covered.indices where covered[index] {
-            if let last = ranges.last, last.upperBound == index {
-                ranges[ranges.count - 1] = last.lowerBound..<index + 1
-            } else {
-                ranges.append(index..<index + 1)
-            }
-        }
-        return ranges
+        return Array(ranges.ranges)
     }
 
     func masked(_ bytes: [UInt8], isCut: Bool = false) -> [UInt8] {

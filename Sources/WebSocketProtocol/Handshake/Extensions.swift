@@ -1,5 +1,5 @@
 /// One extension with its parameters, as Sec-WebSocket-Extensions offers or accepts it (RFC 6455, section 9.1).
-public struct WebSocketExtension: Hashable, Sendable {
+public struct WebSocketExtension: Hashable, Sendable, CustomStringConvertible {
     public struct Parameter: Hashable, Sendable {
         public var name: String
         /// Without quotes and escapes. `nil` if the parameter stands without `=`.
@@ -18,9 +18,7 @@ public struct WebSocketExtension: Hashable, Sendable {
         self.name = name
         self.parameters = parameters
     }
-}
 
-extension WebSocketExtension: CustomStringConvertible {
     /// `name; parameter; parameter=value`, as in the header.
     public var description: String {
         parameters.reduce(into: name) { text, parameter in
@@ -91,12 +89,8 @@ public enum ExtensionHeader {
 
         mutating func list(into extensions: inout [WebSocketExtension]) throws(ParseError) {
             while true {
-                skipBlanks()
-                guard let byte = current else { return }
-                if byte == UInt8(ascii: ",") {
-                    position += 1
-                    continue
-                }
+                while take(UInt8(ascii: ",")) {}
+                guard current != nil else { return }
                 extensions.append(try element())
                 guard current == nil || current == UInt8(ascii: ",") else { throw error(.expectedSeparator) }
             }
@@ -104,20 +98,14 @@ public enum ExtensionHeader {
 
         private mutating func element() throws(ParseError) -> WebSocketExtension {
             var result = WebSocketExtension(try token(.expectedExtensionName))
-            while true {
-                skipBlanks()
-                guard current == UInt8(ascii: ";") else { return result }
-                position += 1
-                skipBlanks()
+            while take(UInt8(ascii: ";")) {
                 var parameter = WebSocketExtension.Parameter(try token(.expectedParameterName))
-                skipBlanks()
-                if current == UInt8(ascii: "=") {
-                    position += 1
-                    skipBlanks()
+                if take(UInt8(ascii: "=")) {
                     parameter.value = current == UInt8(ascii: "\"") ? try quotedString() : try token(.expectedValue)
                 }
                 result.parameters.append(parameter)
             }
+            return result
         }
 
         private mutating func token(_ reason: ParseError.Reason) throws(ParseError) -> String {
@@ -146,6 +134,15 @@ public enum ExtensionHeader {
                 }
             }
             throw error(.unterminatedQuotedString, at: start)
+        }
+
+        /// Skips a separator, and the blanks around it; returns whether it is there.
+        private mutating func take(_ separator: UInt8) -> Bool {
+            skipBlanks()
+            guard current == separator else { return false }
+            position += 1
+            skipBlanks()
+            return true
         }
 
         private mutating func skipBlanks() {

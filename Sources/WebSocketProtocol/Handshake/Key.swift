@@ -7,13 +7,8 @@ public struct HandshakeKey: Hashable, Sendable {
 
     /// `nil` unless there are 16 bytes.
     public init?(_ bytes: [UInt8]) {
-        guard bytes.count == Self.byteCount else { return nil }
+        guard bytes.count == 16 else { return nil }
         fieldValue = Base64.encode(bytes)
-    }
-
-    /// Draws the bytes from a generator.
-    public init(using generator: inout some RandomNumberGenerator) {
-        fieldValue = Base64.encode((0..<Self.byteCount).map { _ in UInt8.random(in: 0...255, using: &generator) })
     }
 
     /// Reads a peer's field value; `nil` unless it is the base64 of 16 bytes.
@@ -21,8 +16,6 @@ public struct HandshakeKey: Hashable, Sendable {
         guard let bytes = try? Base64.decode(fieldValue) else { return nil }
         self.init(bytes)
     }
-
-    private static let byteCount = 16
 
     /// What Sec-WebSocket-Accept must be: base64 of the SHA-1 of the key's text and a fixed GUID (RFC 6455, section 4.2.2).
     /// `nil` if OpenSSL is configured to refuse SHA-1.

@@ -70,23 +70,23 @@ struct ChunkedDecoder: Sendable {
         case (.size(let size, let digits), _):
             if let digit = Hex.value(of: byte), digits < 15 {
                 state = .size(size << 4 | Int(digit), digits: digits + 1)
-            } else if digits > 0, byte == Self.cr {
+            } else if digits > 0, byte == .cr {
                 state = .sizeLineFeed(size)
             } else if digits > 0, byte == UInt8(ascii: ";") || byte.isHTTPBlank {
                 state = .chunkExtension(size)
             } else {
                 return breakOff()
             }
-        case (.chunkExtension(let size), Self.cr): state = .sizeLineFeed(size)
-        case (.chunkExtension, _) where byte != Self.lf: break
-        case (.sizeLineFeed(let size), Self.lf): state = size == 0 ? .trailer(lineIsEmpty: true) : .data(size)
+        case (.chunkExtension(let size), .cr): state = .sizeLineFeed(size)
+        case (.chunkExtension, _) where byte != .lf: break
+        case (.sizeLineFeed(let size), .lf): state = size == 0 ? .trailer(lineIsEmpty: true) : .data(size)
         case (.data(let left), _):
             state = left == 1 ? .dataCarriageReturn : .data(left - 1)
             return true
-        case (.dataCarriageReturn, Self.cr): state = .dataLineFeed
-        case (.dataLineFeed, Self.lf): state = .size(0, digits: 0)
-        case (.trailer(let lineIsEmpty), Self.lf): state = lineIsEmpty ? .complete : .trailer(lineIsEmpty: true)
-        case (.trailer, Self.cr): break
+        case (.dataCarriageReturn, .cr): state = .dataLineFeed
+        case (.dataLineFeed, .lf): state = .size(0, digits: 0)
+        case (.trailer(let lineIsEmpty), .lf): state = lineIsEmpty ? .complete : .trailer(lineIsEmpty: true)
+        case (.trailer, .cr): break
         case (.trailer, _): state = .trailer(lineIsEmpty: false)
         case (.complete, _): break
         default: return breakOff()
@@ -98,7 +98,4 @@ struct ChunkedDecoder: Sendable {
         state = .broken
         return true
     }
-
-    private static var cr: UInt8 { 0x0d }
-    private static var lf: UInt8 { 0x0a }
 }

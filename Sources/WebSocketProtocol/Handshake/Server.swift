@@ -7,22 +7,18 @@ public struct ServerHandshake: Sendable {
     public let offeredExtensions: [WebSocketExtension]
     private let acceptValue: String
 
-    /// Whether a request asks for WebSocket at all; if not, it may be for a page on the same port.
-    public static func isUpgrade(_ request: HTTPRequestHead) -> Bool {
-        request.headers.contains(token: "websocket", in: HandshakeField.upgrade)
-    }
-
     /// Holds the request against RFC 6455, section 4.2.1.
     public init(_ request: HTTPRequestHead) throws(ServerHandshakeError) {
         let headers = request.headers
         guard request.method == "GET" else { throw .method(request.method) }
         guard request.version >= .http1_1 else { throw .httpVersion(request.version) }
         guard headers.values(of: HandshakeField.host).count == 1 else { throw .host }
-        guard Self.isUpgrade(request) else { throw .upgrade }
+        guard headers.contains(token: "websocket", in: HandshakeField.upgrade) else { throw .upgrade }
         guard headers.contains(token: "upgrade", in: HandshakeField.connection) else { throw .connection }
         version = try Self.version(headers)
         let key = try Self.key(headers)
-        try Self.checkNoBody(headers)
+        // Bytes of a body would be taken for frames.
+        guard !headers.contains("Transfer-Encoding"), headers.values(of: "Content-Length").allSatisfy({ $0 == "0" }) else { throw .body }
         offeredSubprotocols = try Self.subprotocols(headers)
         offeredExtensions = try Self.extensions(headers)
         guard let accept = key.acceptValue else { throw .sha1Unavailable }
@@ -40,35 +36,32 @@ public struct ServerHandshake: Sendable {
 
     /// The response that opens the connection (RFC 6455, section 4.2.2). The caller chooses among what was offered.
     public func accept(subprotocol: String? = nil, extensions: [WebSocketExtension] = [], headers: [HTTPHeaders.Field] = []) -> [UInt8] {
-        var fields = HTTPHeaders()
-        fields.append(trusted: HandshakeField.upgrade, "websocket")
-        fields.append(trusted: HandshakeField.connection, "Upgrade")
-        fields.append(trusted: HandshakeField.accept, acceptValue)
-        if let subprotocol {
-            precondition(offeredSubprotocols.contains(subprotocol), "the subprotocol was not offered")
-            fields.append(trusted: HandshakeField.subprotocol, subprotocol)
-        }
-        if !extensions.isEmpty { fields.append(trusted: HandshakeField.extensions, ExtensionHeader.serialize(extensions)) }
-        headers.forEach { fields.append($0) }
-        return HTTPResponseHead(status: 101, reason: "Switching Protocols", headers: fields).bytes
+        precondition(subprotocol.map(offeredSubprotocols.contains) ?? true, "the subprotocol was not offered")
+        let ours = HTTPHeaders(trusted: [
+            (HandshakeField.upgrade, "websocket"), (HandshakeField.connection, "Upgrade"), (HandshakeField.accept, acceptValue),
+            (HandshakeField.subprotocol, subprotocol),
+            (HandshakeField.extensions, extensions.isEmpty ? nil : ExtensionHeader.serialize(extensions)),
+        ])
+        return HTTPResponseHead(status: 101, reason: "Switching Protocols", headers: HTTPHeaders(ours.fields + headers)).bytes
     }
 
     /// A whole response that refuses the request and ends the connection. `reason` is a fixed phrase; `body` is plain text.
     public static func reject(status: Int, reason: StaticString, headers: [HTTPHeaders.Field] = [], body: String) -> [UInt8] {
-        var fields = HTTPHeaders()
         // A sender of Upgrade also names it in Connection (RFC 9110, section 7.8).
         let sendsUpgrade = headers.contains { $0.isNamed(HandshakeField.upgrade) }
-        fields.append(trusted: HandshakeField.connection, sendsUpgrade ? "close, Upgrade" : "close")
-        fields.append(trusted: "Content-Type", "text/plain; charset=utf-8")
-        fields.append(trusted: "Content-Length", String(body.utf8.count))
-        headers.forEach { fields.append($0) }
-        return HTTPResponseHead(status: status, reason: reason.description, headers: fields).bytes + Array(body.utf8)
+        let ours = HTTPHeaders(trusted: [
+            (HandshakeField.connection, sendsUpgrade ? "close, Upgrade" : "close"), ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", String(body.utf8.count)),
+        ])
+        let head = HTTPResponseHead(status: status, reason: reason.description, headers: HTTPHeaders(ours.fields + headers))
+        return head.bytes + Array(body.utf8)
     }
 
     private static func version(_ headers: HTTPHeaders) throws(ServerHandshakeError) -> HandshakeVersion {
         let values = headers.values(of: HandshakeField.version)
-        guard let value = values.first, values.count == 1 else { throw .version(values) }
-        guard let version = HandshakeVersion.allCases.first(where: { String($0.rawValue) == value }) else { throw .version(values) }
+        guard values.count == 1, let version = HandshakeVersion.allCases.first(where: { values == [String($0.rawValue)] }) else {
+            throw .version(values)
+        }
         return version
     }
 
@@ -76,11 +69,6 @@ public struct ServerHandshake: Sendable {
         let values = headers.values(of: HandshakeField.key)
         guard values.count == 1, let value = values.first, let key = HandshakeKey(fieldValue: value) else { throw .key(values) }
         return key
-    }
-
-    /// Bytes of a body would be taken for frames.
-    private static func checkNoBody(_ headers: HTTPHeaders) throws(ServerHandshakeError) {
-        guard !headers.contains("Transfer-Encoding"), headers.values(of: "Content-Length").allSatisfy({ $0 == "0" }) else { throw .body }
     }
 
     private static func subprotocols(_ headers: HTTPHeaders) throws(ServerHandshakeError) -> [String] {
@@ -139,33 +127,19 @@ public enum ServerHandshakeError: Error, Hashable, Sendable, CustomStringConvert
         values.isEmpty ? "missing" : values.prefix(8).map(\.quoted).joined(separator: " and ")
     }
 
-    /// The status code of ``response``.
-    public var status: Int {
-        switch self {
-        case .method: 405
-        case .httpVersion: 505
-        case .upgrade, .version: 426
-        case .sha1Unavailable: 500
-        case .host, .connection, .key, .body, .subprotocols, .extensions, .dataBeforeAnswer: 400
-        }
-    }
-
     /// The whole response: 405 names GET (RFC 9110, section 15.5.6), 426 names WebSocket and its versions (RFC 9110, section 15.5.22, and
     /// RFC 6455, section 4.4).
     public var response: [UInt8] {
-        let body = description + "\n"
-        let versions = [
-            HTTPHeaders.Field(trustedName: HandshakeField.upgrade, value: "websocket"),
-            HTTPHeaders.Field(trustedName: HandshakeField.version, value: "13, 8"),
-        ]
-        return switch status {
-        case 405:
-            ServerHandshake.reject(
-                status: 405, reason: "Method Not Allowed", headers: [HTTPHeaders.Field(trustedName: "Allow", value: "GET")], body: body)
-        case 426: ServerHandshake.reject(status: 426, reason: "Upgrade Required", headers: versions, body: body)
-        case 500: ServerHandshake.reject(status: 500, reason: "Internal Server Error", body: body)
-        case 505: ServerHandshake.reject(status: 505, reason: "HTTP Version Not Supported", body: body)
-        default: ServerHandshake.reject(status: 400, reason: "Bad Request", body: body)
-        }
+        let (status, reason, fields): (Int, StaticString, [(String, String?)]) =
+            switch self {
+            case .method: (405, "Method Not Allowed", [("Allow", "GET")])
+            case .httpVersion: (505, "HTTP Version Not Supported", [])
+            case .upgrade, .version:
+                (426, "Upgrade Required", [(HandshakeField.upgrade, "websocket"), (HandshakeField.version, "13, 8")])
+            case .sha1Unavailable: (500, "Internal Server Error", [])
+            case .host, .connection, .key, .body, .subprotocols, .extensions, .dataBeforeAnswer: (400, "Bad Request", [])
+            }
+        let headers = HTTPHeaders(trusted: fields).fields
+        return ServerHandshake.reject(status: status, reason: reason, headers: headers, body: description + "\n")
     }
 }

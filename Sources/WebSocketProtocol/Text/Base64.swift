@@ -55,18 +55,15 @@ public enum Base64 {
 
     /// The bytes that `text`, in ASCII, stands for; see ``decode(_:)-(String)``.
     public static func decode(_ text: RawSpan) throws(DecodeError) -> [UInt8] {
-        try text.withUnsafeBytes { (input) throws(DecodeError) in try decode(input) }
-    }
-
-    private static func decode(_ input: UnsafeRawBufferPointer) throws(DecodeError) -> [UInt8] {
         var output: [UInt8] = []
-        output.reserveCapacity(input.count / 4 * 3)
+        output.reserveCapacity(text.byteCount / 4 * 3)
         var group: UInt32 = 0
         var paddings = 0
-        for (index, byte) in input.enumerated() {
+        for index in 0..<text.byteCount {
+            let byte = text.unsafeLoad(fromByteOffset: index, as: UInt8.self)
             if byte == padding {
                 paddings += 1
-                guard index % 4 >= 2, paddings <= 2, input.count - index <= 2 else { throw .misplacedPadding(column: index + 1) }
+                guard index % 4 >= 2, paddings <= 2, text.byteCount - index <= 2 else { throw .misplacedPadding(column: index + 1) }
                 group <<= 6
             } else {
                 guard let sextet = value(of: byte) else { throw .invalidCharacter(byte, column: index + 1) }
@@ -81,7 +78,7 @@ public enum Base64 {
             guard group & excess == 0 else { throw .excessBits(column: index + 1 - paddings) }
             group = 0
         }
-        guard input.count % 4 == 0 else { throw .incomplete(length: input.count) }
+        guard text.byteCount % 4 == 0 else { throw .incomplete(length: text.byteCount) }
         return output
     }
 

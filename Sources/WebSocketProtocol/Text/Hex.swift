@@ -21,14 +21,11 @@ public enum Hex {
 
     /// The bytes that `text`, in ASCII, stands for; see ``decode(_:)-(String)``.
     public static func decode(_ text: RawSpan) throws(DecodeError) -> [UInt8] {
-        try text.withUnsafeBytes { (input) throws(DecodeError) in try decode(input) }
-    }
-
-    private static func decode(_ input: UnsafeRawBufferPointer) throws(DecodeError) -> [UInt8] {
         var output: [UInt8] = []
-        output.reserveCapacity(input.count / 2)
+        output.reserveCapacity(text.byteCount / 2)
         var high: UInt8?
-        for (index, byte) in input.enumerated() {
+        for index in 0..<text.byteCount {
+            let byte = text.unsafeLoad(fromByteOffset: index, as: UInt8.self)
             switch (value(of: byte), high) {
             case (let digit?, nil): high = digit
             case (let digit?, let first?):
@@ -39,7 +36,7 @@ public enum Hex {
             case (nil, _): throw .invalidCharacter(byte, column: index + 1)
             }
         }
-        guard high == nil else { throw .halfByte(column: input.count) }
+        guard high == nil else { throw .halfByte(column: text.byteCount) }
         return output
     }
 

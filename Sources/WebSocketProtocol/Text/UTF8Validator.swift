@@ -13,8 +13,7 @@ public struct UTF8Validator: Sendable {
     /// Whether what was consumed ends between two characters.
     public var isComplete: Bool { missing == 0 }
 
-    /// Consumes `bytes`; returns the offset of the first wrong byte, or nil where there is none.
-    /// After a wrong byte the validator is spent.
+    /// Consumes `bytes`; returns the offset of the first wrong byte, or nil where there is none. After a wrong byte the validator is spent.
     public mutating func consume(_ bytes: UnsafeRawBufferPointer) -> Int? {
         guard let base = bytes.baseAddress else { return nil }
         let count = bytes.count

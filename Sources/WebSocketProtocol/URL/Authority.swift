@@ -1,38 +1,29 @@
-/// `[userinfo@]host[:port]` (RFC 3986, section 3.2).
-struct WebSocketURLAuthority {
-    typealias ParseError = WebSocketURL.ParseError
-    typealias Text = Substring.UnicodeScalarView
+import CPosix
 
-    private let text: Text
-    private let isSecure: Bool
-
-    init(_ text: Text, isSecure: Bool) {
-        self.text = text
-        self.isSecure = isSecure
-    }
-
-    func parse() throws(ParseError) -> (WebSocketURL.Endpoint, BasicAuth?) {
+extension WebSocketURLParser {
+    /// `[userinfo@]host[:port]` (RFC 3986, section 3.2).
+    static func authority(_ text: Text, isSecure: Bool) throws(ParseError) -> (WebSocketURL.Endpoint, Authorization?) {
         var hostAndPort = text
-        var credentials: BasicAuth?
+        var credentials: Authorization?
         if let at = text.lastIndex(of: "@") {
             credentials = try Self.credentials(text[..<at])
-            hostAndPort = text[text.index(after: at)...]
+            hostAndPort = text[at...].dropFirst()
         }
-        let (host, port) = hostAndPort.first == "[" ? try Self.bracketed(hostAndPort) : try Self.plain(hostAndPort)
+        let (host, port) = hostAndPort.first == "[" ? try bracketed(hostAndPort) : try plain(hostAndPort)
         let number = try port.map { (text) throws(ParseError) in try Self.port(text) } ?? WebSocketURL.defaultPort(isSecure: isSecure)
         return (.tcp(host, port: number), credentials)
     }
 
     /// `user:password`, each percent-decoded. Nothing of it may get into an error.
-    private static func credentials(_ userinfo: Text) throws(ParseError) -> BasicAuth? {
+    private static func credentials(_ userinfo: Text) throws(ParseError) -> Authorization? {
         guard !userinfo.isEmpty else { return nil }
         let user = userinfo.prefix { $0 != ":" }
         let password = userinfo[user.endIndex...].dropFirst()
         guard let user = PercentEncoding.decode(Substring(user)), let password = PercentEncoding.decode(Substring(password)) else {
             throw .userinfoEncoding
         }
-        do throws(BasicAuth.InvalidError) {
-            return try BasicAuth(user: user, password: Secret(password))
+        do throws(Authorization.InvalidError) {
+            return try Authorization(user: user, password: Secret(password))
         } catch {
             throw .userinfo(error)
         }
@@ -40,12 +31,12 @@ struct WebSocketURLAuthority {
 
     private static func bracketed(_ text: Text) throws(ParseError) -> (WebSocketURL.Host, Text?) {
         guard let end = text.firstIndex(of: "]") else { throw .unclosedBracket(String(text)) }
-        let inside = text[text.index(after: text.startIndex)..<end]
-        let after = text[text.index(after: end)...]
+        let inside = text[..<end].dropFirst()
+        let after = text[end...].dropFirst()
         guard after.isEmpty || after.first == ":" else { throw .afterBracket(String(after)) }
         let port = after.isEmpty ? nil : after.dropFirst()
         let address = inside.prefix { $0 != "%" }
-        guard IPAddressText.isIPv6(Substring(address)) else { throw .invalidIPv6(String(inside)) }
+        guard isIPv6(String(address)) else { throw .invalidIPv6(String(inside)) }
         let lowercased = Substring(address).asciiLowercased
         guard address.endIndex != inside.endIndex else { return (.ipv6(lowercased, zone: nil), port) }
         return (.ipv6(lowercased, zone: try zone(inside[address.endIndex...], of: inside)), port)
@@ -64,7 +55,7 @@ struct WebSocketURLAuthority {
     private static func plain(_ text: Text) throws(ParseError) -> (WebSocketURL.Host, Text?) {
         let name = text.prefix { $0 != ":" }
         let port: Text? = name.endIndex == text.endIndex ? nil : text[name.endIndex...].dropFirst()
-        if let port, port.contains(":"), IPAddressText.isIPv6(Substring(text)) { throw .unbracketedIPv6(String(text)) }
+        if let port, port.contains(":"), isIPv6(String(text)) { throw .unbracketedIPv6(String(text)) }
         return (try host(String(name)), port)
     }
 
@@ -74,9 +65,9 @@ struct WebSocketURLAuthority {
         let lowercased = text.asciiLowercased
         let labels = lowercased.split(separator: ".", omittingEmptySubsequences: false)
         let significant = labels.last?.isEmpty == true ? labels.dropLast() : labels[...]
-        if let last = significant.last, IPAddressText.isNumber(last) {
+        if let last = significant.last, isNumber(last) {
             // A resolver would read 127.1, 010.0.0.1 or 2130706433 as some address or other.
-            guard IPAddressText.isIPv4(lowercased) else { throw .invalidIPv4(text) }
+            guard isIPv4(lowercased) else { throw .invalidIPv4(text) }
             return .ipv4(lowercased)
         }
         let isName = significant.reduce(0) { $0 + $1.utf8.count + 1 } <= 254 && !significant.isEmpty && significant.allSatisfy(isLabel)
@@ -97,51 +88,22 @@ struct WebSocketURLAuthority {
         guard let port = UInt16(text), port > 0 else { throw .portOutOfRange(String(text)) }
         return port
     }
-}
 
-/// Addresses as text.
-enum IPAddressText {
     /// Four decimal numbers from 0 to 255 without leading zeros (RFC 3986, section 3.2.2, `IPv4address`).
-    static func isIPv4(_ text: some StringProtocol) -> Bool {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4
-            && parts.allSatisfy { part in
-                (1...3).contains(part.utf8.count) && part.utf8.allSatisfy(\.isASCIIDigit) && UInt8(part) != nil
-                    && (part.utf8.count == 1 || !part.hasPrefix("0"))
-            }
+    private static func isIPv4(_ text: String) -> Bool {
+        var address = in_addr()
+        return inet_pton(AF_INET, text, &address) == 1
     }
 
-    /// Eight groups of one to four hexadecimal digits, one run of zero groups left out as `::`, the last two perhaps an IPv4 address
-    /// (RFC 4291, section 2.2).
-    static func isIPv6(_ text: some StringProtocol) -> Bool {
-        var bytes = Array(text.utf8)
-        guard bytes.count <= 45 else { return false }
-        if let colon = bytes.lastIndex(of: UInt8(ascii: ":")), bytes[colon...].contains(UInt8(ascii: ".")) {
-            guard isIPv4(String(decoding: bytes[(colon + 1)...], as: UTF8.self)) else { return false }
-            bytes.replaceSubrange((colon + 1)..., with: "0:0".utf8)
-        }
-        let halves = String(decoding: bytes, as: UTF8.self).components(separatedBy: "::")
-        let groups = halves.flatMap { $0.isEmpty ? [] : $0.split(separator: ":", omittingEmptySubsequences: false) }
-        guard groups.allSatisfy({ (1...4).contains($0.utf8.count) && $0.utf8.allSatisfy { Hex.value(of: $0) != nil } }) else {
-            return false
-        }
-        return switch halves.count {
-        case 1: groups.count == 8
-        case 2: groups.count <= 7
-        default: false
-        }
+    /// An address as RFC 4291, section 2.2, has it.
+    static func isIPv6(_ text: String) -> Bool {
+        var address = in6_addr()
+        return inet_pton(AF_INET6, text, &address) == 1
     }
 
     /// A decimal or `0x` number, which makes a host an IPv4 address to many resolvers.
-    static func isNumber(_ label: Substring) -> Bool {
+    private static func isNumber(_ label: Substring) -> Bool {
         if label.hasPrefix("0x") { return label.utf8.dropFirst(2).allSatisfy { Hex.value(of: $0) != nil } }
         return !label.isEmpty && label.utf8.allSatisfy(\.isASCIIDigit)
-    }
-}
-
-extension String {
-    /// The pieces between the occurrences of a separator.
-    fileprivate func components(separatedBy separator: String) -> [Substring] {
-        split(separator: separator, omittingEmptySubsequences: false)
     }
 }

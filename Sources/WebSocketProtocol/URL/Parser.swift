@@ -5,10 +5,11 @@ struct WebSocketURLParser {
 
     private var rest: Text
 
-    init(_ text: String) { rest = text[...].unicodeScalars }
+    init(_ text: Text) { rest = text }
 
     mutating func url() throws(ParseError) -> WebSocketURL {
-        try checkCharacters()
+        try Self.checkCharacters(rest)
+        if rest.first == " " || rest.last == " " { throw .surroundingBlank }
         let scheme = takeScheme()
         switch scheme {
         case "ws+unix": return try unixURL()
@@ -18,7 +19,8 @@ struct WebSocketURLParser {
             guard rest.starts(with: "//".unicodeScalars) else { throw .missingSlashes(scheme: scheme) }
             rest = rest.dropFirst(2)
         }
-        return try afterSlashes(isSecure: try Self.isSecure(scheme: scheme ?? "ws"))
+        guard let isSecure = Self.isSecure(scheme: scheme ?? "ws") else { throw .unknownScheme(scheme ?? "") }
+        return try afterSlashes(isSecure: isSecure)
     }
 
     /// Authority and target, the part after `//`.
@@ -26,7 +28,7 @@ struct WebSocketURLParser {
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         rest = rest[authority.endIndex...]
         do throws(ParseError) {
-            let (endpoint, credentials) = try WebSocketURLAuthority(authority, isSecure: isSecure).parse()
+            let (endpoint, credentials) = try Self.authority(authority, isSecure: isSecure)
             return WebSocketURL(endpoint: endpoint, isSecure: isSecure, target: try Self.target(rest), credentials: credentials)
         } catch {
             // With an unescaped /, ? or # in the password, a piece of it was just taken for a host, port or fragment: don't quote that.
@@ -43,19 +45,21 @@ struct WebSocketURLParser {
         return target.hasPrefix("/") ? target : "/" + target
     }
 
-    static func isSecure(scheme: String) throws(ParseError) -> Bool {
+    static let schemes = ["ws", "wss", "http", "https", "ws+unix"]
+
+    /// Whether a scheme stands for TLS; nil if it isn't one of those that lead to a host.
+    static func isSecure(scheme: String) -> Bool? {
         switch scheme {
-        case "ws", "http": return false
-        case "wss", "https": return true
-        default: throw .unknownScheme(scheme)
+        case "ws", "http": false
+        case "wss", "https": true
+        default: nil
         }
     }
 
-    private func checkCharacters() throws(ParseError) {
-        for (index, scalar) in rest.enumerated() where scalar.value < 0x20 || scalar.value == 0x7f {
+    static func checkCharacters(_ text: Text) throws(ParseError) {
+        for (index, scalar) in text.enumerated() where scalar.value < 0x20 || scalar.value == 0x7f {
             throw .controlCharacter(UInt8(scalar.value), column: index + 1)
         }
-        if rest.first == " " || rest.last == " " { throw .surroundingBlank }
     }
 
     /// Takes `scheme:` if a slash follows it (RFC 3986, section 3.1); without one, `localhost:8080` would be a scheme.
@@ -71,7 +75,7 @@ struct WebSocketURLParser {
     private func checkBareForm() throws(ParseError) {
         if rest.starts(with: "//".unicodeScalars) { throw .missingScheme }
         let first = Substring(rest.prefix { $0 != "/" && $0 != ":" && $0 != "@" }).asciiLowercased
-        guard ["ws", "wss", "http", "https", "ws+unix"].contains(first) else { return }
+        guard Self.schemes.contains(first) else { return }
         let after = rest.dropFirst(first.unicodeScalars.count)
         if after.starts(with: "//".unicodeScalars) { throw .missingColon(scheme: first) }
         let port = after.dropFirst()

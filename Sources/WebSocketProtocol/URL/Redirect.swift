@@ -9,25 +9,30 @@ extension WebSocketURL {
         public let dropsTLS: Bool
     }
 
+    private typealias Text = Substring.UnicodeScalarView
+
     /// Resolves a Location field against this URL (RFC 9110, section 10.2.2; RFC 3986, section 5.2). Only ws, wss, http and https are followed, so
     /// that a server can't point us at a local socket. A fragment is dropped.
     public func resolve(location: String) throws(ParseError) -> Redirect {
-        let reference = location[...].unicodeScalars.prefix { $0 != "#" }
-        for (index, scalar) in reference.enumerated() where scalar.value < 0x20 || scalar.value == 0x7f {
-            throw .controlCharacter(UInt8(scalar.value), column: index + 1)
-        }
-        if let colon = Self.schemeEnd(of: reference) {
-            let scheme = Substring(reference[..<colon]).asciiLowercased
-            guard ["ws", "wss", "http", "https"].contains(scheme) else { throw .redirectScheme(scheme) }
-            let rest = reference[reference.index(after: colon)...]
+        var rest = location[...].unicodeScalars.prefix { $0 != "#" }
+        try WebSocketURLParser.checkCharacters(rest)
+        var isSecure = isSecure
+        // A colon before all slashes ends a scheme (RFC 3986, section 4.1).
+        if let end = rest.firstIndex(where: { ":/?".unicodeScalars.contains($0) }), rest[end] == ":", end != rest.startIndex {
+            let scheme = Substring(rest[..<end]).asciiLowercased
+            guard let isSecureScheme = WebSocketURLParser.isSecure(scheme: scheme) else { throw .redirectScheme(scheme) }
+            isSecure = isSecureScheme
+            rest = rest[end...].dropFirst()
             guard rest.starts(with: "//".unicodeScalars) else { throw .missingSlashes(scheme: scheme) }
-            return redirect(to: try Self.url(after: rest.dropFirst(2), isSecure: try WebSocketURLParser.isSecure(scheme: scheme)))
         }
-        if reference.starts(with: "//".unicodeScalars) {
-            return redirect(to: try Self.url(after: reference.dropFirst(2), isSecure: isSecure))
+        guard rest.starts(with: "//".unicodeScalars) else {
+            let target = try WebSocketURLParser.target(Self.merge(rest, into: target))
+            return redirect(to: WebSocketURL(endpoint: endpoint, isSecure: isSecure, target: target, credentials: nil))
         }
-        let target = try WebSocketURLParser.target(Self.merge(reference, into: self.target))
-        return redirect(to: WebSocketURL(endpoint: endpoint, isSecure: isSecure, target: target, credentials: nil))
+        var parser = WebSocketURLParser(rest.dropFirst(2))
+        let url = try parser.afterSlashes(isSecure: isSecure)
+        let target = String(Self.withoutDotSegments(url.target[...].unicodeScalars))
+        return redirect(to: WebSocketURL(endpoint: url.endpoint, isSecure: isSecure, target: target, credentials: url.credentials))
     }
 
     private func redirect(to other: WebSocketURL) -> Redirect {
@@ -36,52 +41,33 @@ extension WebSocketURL {
         return Redirect(url: url, changesOrigin: changesOrigin, dropsTLS: isSecure && !other.isSecure)
     }
 
-    /// The colon that ends a scheme, if the reference has one (RFC 3986, section 4.1).
-    private static func schemeEnd(of reference: Substring.UnicodeScalarView) -> Substring.UnicodeScalarView.Index? {
-        guard let end = reference.firstIndex(where: { ":/?".unicodeScalars.contains($0) }), reference[end] == ":",
-            end != reference.startIndex
-        else { return nil }
-        return end
-    }
-
-    private static func url(after slashes: Substring.UnicodeScalarView, isSecure: Bool) throws(ParseError) -> WebSocketURL {
-        var parser = WebSocketURLParser(String(slashes))
-        let url = try parser.afterSlashes(isSecure: isSecure)
-        let target = withoutDotSegments(url.target[...].unicodeScalars)
-        return WebSocketURL(endpoint: url.endpoint, isSecure: isSecure, target: String(target), credentials: url.credentials)
-    }
-
     /// Path and query of a reference without authority (RFC 3986, section 5.2.2).
-    private static func merge(_ reference: Substring.UnicodeScalarView, into base: String) -> Substring.UnicodeScalarView {
+    private static func merge(_ reference: Text, into base: String) -> Text {
         let base = base[...].unicodeScalars
         let basePath = base.prefix { $0 != "?" }
         switch reference.first {
         case nil: return base
-        case "?": return String.UnicodeScalarView(Array(basePath) + Array(reference))[...]
+        case "?": return (String(basePath) + String(reference))[...].unicodeScalars
         case "/": return withoutDotSegments(reference)
         default:
             let directory = basePath.lastIndex(of: "/").map { basePath[...$0] } ?? basePath
-            return withoutDotSegments(String.UnicodeScalarView(Array(directory) + Array(reference))[...])
+            return withoutDotSegments((String(directory) + String(reference))[...].unicodeScalars)
         }
     }
 
     /// RFC 3986, section 5.2.4, on the path; the query stays as it is.
-    private static func withoutDotSegments(_ target: Substring.UnicodeScalarView) -> Substring.UnicodeScalarView {
+    private static func withoutDotSegments(_ target: Text) -> Text {
         let path = target.prefix { $0 != "?" }
-        let query = target[path.endIndex...]
-        var output: [Substring.UnicodeScalarView] = []
-        let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        var output: [String] = []
+        let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map { String($0) }
         for (index, segment) in segments.enumerated() {
-            let isLast = index == segments.count - 1
-            switch String(segment) {
-            case ".": if isLast { output.append(Substring("").unicodeScalars) }
-            case "..":
-                _ = output.popLast()
-                if isLast { output.append(Substring("").unicodeScalars) }
-            default: output.append(segment)
+            if segment == ".." { _ = output.popLast() }
+            if segment != "." && segment != ".." {
+                output.append(segment)
+            } else if index == segments.count - 1 {
+                output.append("")
             }
         }
-        let joined = output.map { "/" + String($0) }.joined()
-        return (joined + String(query))[...].unicodeScalars
+        return (output.map { "/" + $0 }.joined() + String(target[path.endIndex...]))[...].unicodeScalars
     }
 }

@@ -1,5 +1,5 @@
 extension WebSocketURL {
-    /// Why a text is no URL to connect to. Nothing that may belong to a password is carried or quoted.
+    /// Why a text is not a URL to connect to. Nothing that may belong to a password is carried or quoted.
     public enum ParseError: Error, Hashable, Sendable {
         case empty
         /// A control character, a line end for one, would let a URL write into the request.
@@ -23,9 +23,9 @@ extension WebSocketURL {
         case emptyPort
         case invalidPort(String)
         case portOutOfRange(String)
-        case userinfo(BasicAuth.InvalidError)
+        case userinfo(Authorization.InvalidError)
         case userinfoEncoding
-        /// What stands before the first `/`, `?` or `#` is no authority, and an `@` comes after: the password may hold one of those bare.
+        /// What stands before the first `/`, `?` or `#` is not an authority, and an `@` comes after: the password may hold one of those bare.
         case delimiterInUserinfo
         /// Refused by RFC 6455, section 3. `nil` if it may hold a piece of a password.
         case fragment(String?)
@@ -55,12 +55,12 @@ extension WebSocketURL.ParseError: CustomStringConvertible {
         case .invalidHost(let host): Self.describe(host: host)
         case .nonASCIIHost(let host): "the host \(host.quoted) isn't ASCII: write it in its xn-- form (IDNA)"
         case .invalidIPv4(let host): Self.describe(ipv4: host)
-        case .invalidIPv6(let host): "\(host.quoted) in brackets is no IPv6 address"
+        case .invalidIPv6(let host): "\(host.quoted) in brackets is not an IPv6 address"
         case .unbracketedIPv6(let host): "the IPv6 address \(host.quoted) needs brackets: write [\(host)]"
         case .unclosedBracket(let host): "the bracket in \(host.quoted) isn't closed: write an IPv6 address as [::1]"
         case .afterBracket(let text): "\(text.quoted) follows the bracketed address, where only :PORT may"
         case .emptyPort: "the port after the colon is missing: expected 1 to 65535"
-        case .invalidPort(let port): "the port \(port.quoted) is no number: expected 1 to 65535"
+        case .invalidPort(let port): "the port \(port.quoted) is not a number: expected 1 to 65535"
         case .portOutOfRange(let port): "the port \(port.quoted) is out of range: expected 1 to 65535"
         case .userinfo(let error): "the URL's credentials can't be sent: \(error)"
         case .userinfoEncoding: "the URL's user name or password is badly percent-encoded: write a literal % as %25"
@@ -70,19 +70,17 @@ extension WebSocketURL.ParseError: CustomStringConvertible {
             "the URL has a fragment" + (fragment.map { ", \(("#" + $0).quoted)" } ?? "")
                 + ", which WebSocket URLs can't have (RFC 6455, section 3): drop it, or write a literal # as %23"
         case .relativeSocketPath: "the socket's path must begin with a slash: write ws+unix:///path/to.sock:/uri"
-        case .invalidSocketPath(let path): "the socket's path \(path.quoted) is no path: write ws+unix:///path/to.sock:/uri"
+        case .invalidSocketPath(let path): "the socket's path \(path.quoted) is not a path: write ws+unix:///path/to.sock:/uri"
         case .relativeTarget(let target):
             "\(target.quoted) after the socket's path must begin with a slash: write ws+unix:///path/to.sock:/uri"
         case .redirectScheme(let scheme): "the server redirects to the scheme \(scheme.quoted), expected ws, wss, http or https"
         }
     }
 
-    private static let schemes = ["ws", "wss", "http", "https", "ws+unix"]
-
     private static func describe(scheme: String) -> String {
         guard !scheme.isEmpty else { return "the URL has no scheme before its colon: write ws:// or wss://" }
         let foreign = ["ftp", "tcp", "udp", "ssh", "tls", "ssl", "file"].contains(scheme)
-        let closest = schemes.first { !foreign && isOneSlipApart(Array($0.utf8), Array(scheme.utf8)) }
+        let closest = WebSocketURLParser.schemes.first { !foreign && isOneSlipApart(Array($0.utf8), Array(scheme.utf8)) }
         let fix = closest.map { "did you mean \($0)://?" } ?? "expected ws, wss, http, https or ws+unix"
         return "the scheme \(scheme.quoted) is unknown: \(fix)"
     }
@@ -90,12 +88,12 @@ extension WebSocketURL.ParseError: CustomStringConvertible {
     private static func describe(host: String) -> String {
         if host.utf8.contains(UInt8(ascii: "%")) { return "the host \(host.quoted) is percent-encoded, which a host can't be" }
         if host.utf8.contains(UInt8(ascii: " ")) { return "the host \(host.quoted) holds a blank" }
-        return "\(host.quoted) is no host name: expected labels of letters, digits and hyphens, at most 63 each, between dots"
+        return "\(host.quoted) is not a host name: expected labels of letters, digits and hyphens, at most 63 each, between dots"
     }
 
     private static func describe(ipv4 host: String) -> String {
-        if let port = UInt16(host), port > 0 { return "\(host.quoted) is no host: for a port on this machine, write localhost:\(port)" }
-        return "\(host.quoted) is no IPv4 address: expected four numbers from 0 to 255, without leading zeros"
+        if let port = UInt16(host), port > 0 { return "\(host.quoted) is not a host: for a port on this machine, write localhost:\(port)" }
+        return "\(host.quoted) is not an IPv4 address: expected four numbers from 0 to 255, without leading zeros"
     }
 
     /// Whether one letter added, left out or mistaken, or two swapped, lies between two words.

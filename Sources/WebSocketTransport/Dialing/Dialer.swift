@@ -20,7 +20,8 @@ public final class Dialer {
     private var stage = Stage.name
     private var raceTimer: Timer?
     private var deadline: PeerTimer?
-    private let began = monotonicNow()
+    /// Set by `start()`: that the loop was busy until then is no step's time.
+    private var began: Instant = 0
     private var stepBegan: Double = 0
     private var timings = Timings()
 
@@ -65,6 +66,7 @@ public final class Dialer {
 
     private func start() {
         guard case .idle = state else { return }
+        began = monotonicNow()
         armDeadline()
         state = .racing(HappyEyeballs(options.families), [:])
         switch proxy.map({ Target.host($0.host, port: $0.port) }) ?? target {

@@ -30,7 +30,7 @@ final class VerboseLog {
     func connected() {
         connectedAt = monotonicNow()
         guard let request = handshake?.redactedRequest else { return }
-        diagnostics.detail(request.requestLine, as: .sent)
+        diagnostics.detail(request.startLine, as: .sent)
         for field in request.headers.fields { diagnostics.detail("\(field.name): \(field.value)", as: .sent) }
     }
 

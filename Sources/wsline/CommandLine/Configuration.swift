@@ -29,7 +29,7 @@ struct Configuration: Sendable {
 /// How to reach the server, and what to send it in the handshake; of a listener, what it sends to clients.
 struct ConnectionOptions {
     /// Subprotocols, headers, origin, host, user agent, version and authorization; the offer of compression is added from `deflate`.
-    var handshake = ClientHandshake.Options(userAgent: Help.userAgent)
+    var handshake = ClientHandshake.Options()
     /// All except the TLS contexts, which are made of `tls`, and the proxy.
     var dialing = DialOptions()
     /// `--unix-socket`: connect there whatever the URL's host is.

@@ -38,6 +38,7 @@ extension Configuration {
     /// Applies each option that was given, all of which have passed ``Rules``, and checks the whole.
     init(_ given: Given, environment: [String: String]) throws(UsageFailure) {
         self.init(mode: try Mode(given))
+        connection.handshake.userAgent = Help.userAgent
         connection.tls.keyLogFile = environment["SSLKEYLOGFILE"].flatMap { $0.isEmpty ? nil : $0 }
         if case .demo = mode { connection.proxy = .none }
         for argument in given.options { try argument.apply(to: &self) }

@@ -130,7 +130,7 @@ final class ListenServer {
         let from = client.peer == nil || client.peer == .unix(path: "") ? "" : " from \(client.address)"
         let chosen = subprotocol.map { ", subprotocol \($0)" } ?? ""
         diagnostics.notice("client \(number) connected\(from) (path \(request.request.target.escaped)\(chosen))")
-        diagnostics.detail(request.request.requestLine.escaped, as: .incoming)
+        diagnostics.detail(request.request.startLine.escaped, as: .incoming)
         for field in request.request.headers.redacted.fields {
             diagnostics.detail("\(field.name): \(field.value.escaped)", as: .incoming)
         }

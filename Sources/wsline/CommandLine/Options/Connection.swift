@@ -23,15 +23,15 @@ extension OptionGroup {
         .value(
             "USER:PASS", "--auth", does: "Send Basic authentication; @FILE takes it from a file", details: inFile, in: .client,
             rules: [.contradicts("--bearer")], elsewhere: ["-u", "--user", "--basic-auth"]
-        ) { $0.connection.handshake.authorization = .basic(try BasicAuth(parsing: $1.secret())) },
+        ) { $0.connection.handshake.authorization = try Authorization(parsing: $1.secret()) },
         .value(
             "TOKEN", "--bearer", does: "Send a bearer token; @FILE takes it from a file", details: inFile, in: .client,
             elsewhere: ["--oauth2-bearer"]
         ) { configuration, argument in
-            guard let token = BearerToken(try argument.secret()) else {
+            guard let authorization = Authorization(bearer: try argument.secret()) else {
                 throw UsageFailure("--bearer has no token that can be sent: it must be visible ASCII, with no blanks in it")
             }
-            configuration.connection.handshake.authorization = .bearer(token)
+            configuration.connection.handshake.authorization = authorization
         },
         .value(
             "ORIGIN", "-o", "--origin", does: "Send an Origin", details: "A browser sends the page's, and servers may check it.",
