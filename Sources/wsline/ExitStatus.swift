@@ -4,7 +4,7 @@ import WebSocketProtocol
 import WebSocketTransport
 import CPosix
 
-/// What the program's exit status says, to scripts. The numbers are a contract (`Docs/usage.md`).
+/// What the program's exit status means to scripts. The numbers are a contract (`Docs/usage.md`).
 enum ExitStatus: Int32, Error, CaseIterable {
     /// Closed normally (1000, 1001, 1005), or as `--expect-close` asked.
     case success = 0
@@ -62,7 +62,7 @@ extension ExitStatus {
     /// What a run ends with that SIGINT, SIGTERM or SIGHUP ended.
     init(signal: Int32) { self = signal == SIGINT ? .interrupted : signal == SIGTERM ? .terminated : .hungUp }
 
-    /// What a connection's end says, where no error came before it.
+    /// What a connection's end means if no error came before it.
     init(_ closure: Closure) {
         if let failure = closure.failure {
             self = ExitStatus(.breach(failure))
@@ -77,20 +77,15 @@ extension ExitStatus {
 }
 
 extension ExitStatus {
-    /// Writes what there is still to say, as far as somebody takes it within a second, restores the terminal's modes, and ends the process.
+    /// Writes what waits for standard error, as far as it takes that within a second, restores the terminal's modes, and ends the process.
     ///
     /// No exit handlers run: other threads may still use what those would tear down. Of several threads the first decides the status.
     func leave() -> Never {
         guard !Self.isLeaving.exchange(true, ordering: .acquiringAndReleasing) else { while true { pause() } }
-        Self.lastWords.withLock { $0 }?()
         ErrorOutput.standard.finish(within: 1)
         TerminalModes.restore()
         _exit(rawValue)
     }
 
-    /// Sets what ``leave()`` does first: writing what only another thread can write.
-    static func beforeLeaving(_ body: @escaping @Sendable () -> Void) { lastWords.withLock { $0 = body } }
-
     private static let isLeaving = Atomic(false)
-    private static let lastWords = Mutex<(@Sendable () -> Void)?>(nil)
 }

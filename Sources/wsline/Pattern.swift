@@ -5,8 +5,8 @@ import Synchronization
 /// A regular expression in PCRE2's dialect, to be found in UTF-8.
 ///
 /// A search allocates nothing, and is bounded: half a second of processor time, 16 MiB. PCRE2's own match limit bounds neither, since it counts anew at
-/// each start in the subject, and not what a single repeat runs over; so the pattern is compiled with a callout before each of its items, where the
-/// time is looked at.
+/// each start in the subject, and not what a single repeat runs over; so the pattern is compiled with a callout before each of its items, which
+/// checks the time.
 ///
 /// Searches share their memory, one at a time.
 final class Pattern: Sendable {
@@ -17,9 +17,7 @@ final class Pattern: Sendable {
     }
 
     /// Why a text is not a pattern: what is wrong, and where.
-    struct SyntaxError: Error {
-        let description: String
-    }
+    struct SyntaxError: Error { let description: String }
 
     /// As it was given.
     let text: String
@@ -61,7 +59,7 @@ private struct Engine: ~Copyable {
         self.code = code
         self.match = match
         self.context = context
-        // Where the system forbids memory that is written and then run, the pattern is interpreted.
+        // If the system forbids memory that is written and then run, the pattern is interpreted.
         stack = pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0 ? pcre2_jit_stack_create_8(32 << 10, maximumMemory, nil) : nil
         pcre2_jit_stack_assign_8(context, nil, stack.map { UnsafeMutableRawPointer($0) })
         pcre2_set_heap_limit_8(context, UInt32(maximumMemory >> 10))

@@ -13,7 +13,7 @@ struct StopCondition {
 
     private let stop: StopOptions
     private(set) var received = 0
-    /// Whether the run has met the message that ends it: no other is looked at.
+    /// Whether the message that ends the run has come: no other is examined.
     private(set) var isMet = false
 
     init(_ stop: StopOptions) { self.stop = stop }
@@ -21,10 +21,10 @@ struct StopCondition {
     /// Whether something is awaited that has not come.
     private var isOpen: Bool { stop.hasCondition && !isMet }
 
-    /// What to say if the connection ends before it.
+    /// The error to report if the connection ends before it.
     var unmet: String? { isOpen ? "the connection was closed before what was awaited came" : nil }
 
-    /// Counts a message, and looks at it if it may be the one.
+    /// Counts a message, and examines it if it may be the one.
     mutating func update(_ kind: MessageKind, _ payload: RawSpan) -> Outcome {
         received &+= 1
         guard isOpen else { return .goesOn }

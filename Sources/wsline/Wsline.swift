@@ -19,7 +19,10 @@ enum Wsline {
         Memory.onFailure.withLock { $0 = { Self.leaveWithoutMemory($0) } }
         do throws(UsageFailure) {
             switch try parseCommandLine(Array(CommandLine.arguments.dropFirst()), environment: environmentVariables) {
-            case .text(let text): Diagnostics.write(Array(text.utf8), to: STDOUT_FILENO)
+            case .text(let text):
+                // A pipe without a reader is an error of `write`, and not the end of the process.
+                signal(SIGPIPE, SIG_IGN)
+                writeAll(text.utf8, to: STDOUT_FILENO)
             case .run(let configuration): run(configuration)
             }
         } catch {
@@ -41,7 +44,7 @@ enum Wsline {
     }
 
     private static func run(_ configuration: Configuration) -> Never {
-        let diagnostics = makeDiagnostics(configuration.output)
+        let diagnostics = Diagnostics(configuration.output, isTerminal: isatty(STDERR_FILENO) == 1)
         var configuration = configuration
         do throws(UsageFailure) {
             try configuration.askForPassphrase()
@@ -72,16 +75,13 @@ enum Wsline {
 
     @EventLoop
     private static func begin(_ configuration: Configuration, _ console: any Console, _ diagnostics: Diagnostics) {
-        var configuration = configuration
         do {
-            var demo: WebSocketURL?
-            if case .demo = configuration.mode { demo = try Demo.start(&configuration, diagnostics: diagnostics) }
             let run = try Run(configuration, console: console, diagnostics: diagnostics)
             running = run
             switch configuration.mode {
             case .connect(let url): try run.start(ClientRole(url, run))
             case .listen(let target): try run.start(ListenerRole(target, run))
-            case .demo: if let demo { try run.start(ClientRole(demo, run)) }
+            case .demo: try run.start(ClientRole(try Demo.start(configuration, diagnostics: diagnostics), run))
             }
         } catch let error as FileError {
             diagnostics.error(error.description)
@@ -102,41 +102,7 @@ enum Wsline {
         Diagnostics().error("out of memory: \(byteCount) bytes can't be had")
         ExitStatus.failure.leave()
     }
-
-    /// The voice on standard error: filtered and coloured where that is a terminal.
-    private static func makeDiagnostics(_ options: OutputOptions) -> Diagnostics {
-        Diagnostics(options, isTerminal: isatty(STDERR_FILENO) == 1)
-    }
 }
-
-extension Diagnostics {
-    /// A voice that is filtered and coloured where a terminal hears it.
-    convenience init(
-        _ options: OutputOptions, level: Level? = nil, isTerminal: Bool,
-        write: @escaping Sink = { ErrorOutput.standard.write($0) }
-    ) {
-        let style = Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
-        let filters = isTerminal && !options.allowEscapes
-        self.init(
-            level: level ?? Level(options), filter: { filters ? EscapeFilter.filter($0) : $0 }, style: { style.apply(Style.Role($0), $1) },
-            write: write)
-    }
-}
-
-extension Style.Role {
-    init(_ role: Diagnostics.Role) {
-        self =
-            switch role {
-            case .error: .error
-            case .hint, .notice: .notice
-            case .detail: .detail
-            case .sent: .sent
-            case .received: .incoming
-            }
-    }
-}
-
-func environmentVariable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
 /// The environment that the program was started in; read once, at its first use.
 let environmentVariables: [String: String] = {

@@ -1,4 +1,5 @@
 import Dispatch
+import LineTerminal
 import Synchronization
 import TestSupport
 import Testing
@@ -36,7 +37,7 @@ import CPosix
             diagnostics.error("error", hint: "hint")
             diagnostics.notice("notice")
             diagnostics.detail("detail")
-            diagnostics.detail("frame", as: .received)
+            diagnostics.detail("frame", as: .incoming)
         }
         #expect(output(.quiet, all) == "wsline: error\n")
         #expect(output(.normal, all) == "wsline: error\nwsline: hint\nnotice\n")
@@ -57,7 +58,7 @@ import CPosix
     @Test("every line of a head has its mark, CR LF and a last line end leave no empty one behind")
     func heads() {
         #expect(output(.verbose) { $0.detail("GET / HTTP/1.1\r\nHost: h\r\n", as: .sent) } == "> GET / HTTP/1.1\n> Host: h\n")
-        #expect(output(.verbose) { $0.detail("a\n\nb", as: .received) } == "< a\n< \n< b\n")
+        #expect(output(.verbose) { $0.detail("a\n\nb", as: .incoming) } == "< a\n< \n< b\n")
         #expect(output(.verbose) { $0.detail("") } == "* \n")
     }
 
@@ -78,13 +79,10 @@ import CPosix
     @Test("each line is filtered, then styled by its role, and its end is neither")
     func filterAndStyle() {
         let recorder = Recorder()
-        let diagnostics = Diagnostics(
-            filter: { $0.replacing("\u{1b}", with: "\\x1b") },
-            style: { role, line in role == .error ? "\u{1b}[31m\(line)\u{1b}[m" : line },
-            write: recorder.write)
+        let diagnostics = Diagnostics(style: Style(isEnabled: true), filters: true, write: recorder.write)
         diagnostics.error("a\u{1b}[2J\nb")
         diagnostics.notice("c\u{1b}")
-        #expect(recorder.text == "\u{1b}[31mwsline: a\\x1b[2J\u{1b}[m\n\u{1b}[31mwsline: b\u{1b}[m\nc\\x1b\n")
+        #expect(recorder.text == "\u{1b}[31mwsline: a\\x1b[2J\u{1b}[0m\n\u{1b}[31mwsline: b\u{1b}[0m\n\u{1b}[33mc\\x1b\u{1b}[0m\n")
     }
 
     @Test("redirected, lines go to the new place alone")
@@ -107,16 +105,6 @@ import CPosix
         #expect(recorder.writes.count == 200)
     }
 
-    @Test("a pipe whose reader is gone, or a closed descriptor, is no error and no signal")
-    func brokenPipe() throws {
-        var ends: [Int32] = [-1, -1]
-        try #require(pipe(&ends) == 0)
-        close(ends[0])
-        Diagnostics.write([1, 2, 3], to: ends[1])
-        close(ends[1])
-        Diagnostics.write([1, 2, 3], to: -1)
-    }
-
     @Test("all is written also where the pipe is full and does not block")
     func fullPipe() throws {
         var ends: [Int32] = [-1, -1]
@@ -126,7 +114,7 @@ import CPosix
         let bytes = SeededGenerator.bytes(count: 1 << 20)
         let written = DispatchGroup()
         DispatchQueue.global().async(group: written) {
-            Diagnostics.write(bytes, to: writer)
+            writeAll(bytes, to: writer)
             close(writer)
         }
         var received: [UInt8] = []

@@ -120,18 +120,16 @@ struct OptionsConnectionTests {
 
     @Test("--reconnect takes a number if one follows, and leaves a URL alone")
     func reconnect() throws {
-        #expect(try connecting().connection.reconnect == nil)
+        #expect(try connecting().connection.reconnectAttempts == 0)
         for arguments in [["--reconnect"], ["--reconnect", "-n"]] {
-            let reconnect = try #require(try configuration(arguments + ["ws://localhost"]).connection.reconnect)
-            #expect(reconnect.attempts == nil)
+            #expect(try configuration(arguments + ["ws://localhost"]).connection.reconnectAttempts == .max)
         }
         for arguments in [["--reconnect", "5"], ["--reconnect=5"]] {
-            let reconnect = try #require(try configuration(arguments + ["ws://localhost"]).connection.reconnect)
-            #expect(reconnect.attempts == 5)
+            #expect(try configuration(arguments + ["ws://localhost"]).connection.reconnectAttempts == 5)
         }
-        #expect(try configuration(["ws://localhost", "--reconnect"]).connection.reconnect != nil)
+        #expect(try configuration(["ws://localhost", "--reconnect"]).connection.reconnectAttempts == .max)
         #expect(try configuration(["-x", "--reconnect", "ws://localhost"]).input.execute == ["--reconnect"])
-        #expect(try configuration(["-x", "--reconnect", "ws://localhost"]).connection.reconnect == nil)
+        #expect(try configuration(["-x", "--reconnect", "ws://localhost"]).connection.reconnectAttempts == 0)
     }
 
     // MARK: TLS
@@ -179,11 +177,13 @@ struct OptionsConnectionTests {
 
     @Test("With -l, certificates, trust and subprotocols are the server's")
     func listening() throws {
-        let options = try configuration(["-l", "8080", "--cert", "c", "--key", "k", "--ca", "a", "-s", "x", "--tls-min", "1.3"]).listening
-        #expect(options.identity?.certificateFile == "c" && options.identity?.keyFile == "k")
-        #expect(options.clientCAFile == "a" && options.subprotocols == ["x"] && options.minimumTLSVersion == .v13)
-        let plain = try configuration(["-l", "8080"]).listening
-        #expect(plain.identity == nil && plain.clientCAFile == nil && plain.subprotocols.isEmpty && plain.minimumTLSVersion == .v12)
+        let arguments = ["-l", "8080", "--cert", "c", "--key", "k", "--ca", "a", "-s", "x", "--tls-min", "1.3"]
+        let options = try configuration(arguments).connection
+        #expect(options.tls.identity?.certificateFile == "c" && options.tls.identity?.keyFile == "k")
+        #expect(options.tls.caFile == "a" && options.handshake.subprotocols == ["x"] && options.tls.minimumVersion == .v13)
+        let plain = try configuration(["-l", "8080"]).connection
+        #expect(plain.tls.identity == nil && plain.tls.caFile == nil && plain.tls.minimumVersion == .v12)
+        #expect(plain.handshake.subprotocols.isEmpty)
     }
 
     // MARK: Helpers

@@ -69,6 +69,15 @@ extension ProgramTests {
             #expect(try seen.first(expected.count + 1) == expected + ["closed 1000"])
         }
 
+        @Test("Input that ends within a piece, just where a fragment of it has left, ends that message")
+        func endsAtFragment() throws {
+            let seen = Gathered<String>()
+            let server = try recorder(seen)
+            let result = try run(["-b", "--split", "3M", "-w", "0", server.url], input: String(repeating: "a", count: 2 << 20))
+            #expect(result.status == 0)
+            #expect(try seen.first(2) == ["binary \(2 << 20)", "closed 1000"])
+        }
+
         @Test("With -0 what is received ends in NUL")
         func outputInNUL() throws {
             let server = try TestServer.echo()

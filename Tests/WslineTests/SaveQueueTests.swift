@@ -96,6 +96,23 @@ struct SaveQueueTests {
         #expect(scratch.contents == [1, 2, 3, 4])
     }
 
+    @Test("several clients' messages are kept apart also if it is in the middle of a run that saving begins")
+    func sharedLater() throws {
+        let scratch = try Scratch()
+        let diagnostics = Diagnostics(level: .quiet, write: { _ in })
+        var presenter = try MessagePresenter(OutputOptions(), isTerminal: false, sharing: true, diagnostics: diagnostics)
+        var output: [UInt8] = []
+        try presenter.save(to: scratch.path, reporting: &output)
+        for client in [1, 2, 1, 2] {
+            try [UInt8(client)].withUnsafeBytes { try presenter.append(.bytes(.binary, $0), from: client, to: &output) }
+        }
+        for client in [1, 2] {
+            try presenter.append(.ended(.binary), from: client, to: &output)
+            try presenter.endBatch(from: client, into: &output)
+        }
+        #expect(scratch.contents == [1, 1, 2, 2])
+    }
+
     @Test("a full disk is told, and nothing of what was gathered comes later", .enabled(if: access("/dev/full", W_OK) == 0))
     func fullDisk() throws {
         let queue = SaveQueue(FileSaver(try SaveDestination("/dev/full")))

@@ -2,7 +2,7 @@ import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
 
-/// A run as a client: makes the connection, and again where that is asked for, and knows when it has listened long enough.
+/// A run as a client: makes the connection, again with `--reconnect`, and decides when it has listened long enough.
 @EventLoop
 final class ClientRole: Role {
     private unowned let run: Run
@@ -11,7 +11,7 @@ final class ClientRole: Role {
     private let stop: StopOptions
     private let diagnostics: Diagnostics
     private var socket: WebSocket?
-    /// Where redirects have led, at last.
+    /// The last that redirects have led to.
     private var url: WebSocketURL
     private var redirects = 0
     private var redirect: WebSocketURL.Redirect?
@@ -62,11 +62,7 @@ final class ClientRole: Role {
 
     func end(_ code: CloseCode?, reason: String) {
         guard let socket, !hasClosed else { return run.conclude() }
-        do {
-            try socket.close(code, reason: reason)
-        } catch {
-            socket.abort()
-        }
+        do { try socket.close(code, reason: reason) } catch { socket.abort() }
     }
 
     var status: [(String, String)] {
@@ -139,7 +135,7 @@ final class ClientRole: Role {
         switch options.proxy {
         case .none: nil
         case .given(let proxy): proxy
-        case .environment: try Proxy.fromEnvironment(secure: url.isSecure, host: host, port: port, environmentVariable)
+        case .environment: try Proxy.fromEnvironment(secure: url.isSecure, host: host, port: port) { environmentVariables[$0] }
         }
     }
 
@@ -174,12 +170,12 @@ final class ClientRole: Role {
         if let response = socket.handshakeResult?.shownResponse {
             run.present { $0.opened(socket, at: url, response.headers, into: &$1) }
         }
-        tellPerson("Connected (press CTRL+C to quit)")
+        notifyPerson("Connected (press CTRL+C to quit)")
         run.attached(socket)
     }
 
-    /// A line for who sits at a terminal.
-    private func tellPerson(_ text: String) {
+    /// Writes a line for whoever sits at a terminal.
+    private func notifyPerson(_ text: String) {
         let output = run.configuration.output
         if run.console.style != nil, !output.quiet, !output.isJSON { run.console.voice.notice(text) }
     }
@@ -205,11 +201,9 @@ final class ClientRole: Role {
 
     // MARK: Redirects
 
-    private struct RedirectRefusal: Error, CustomStringConvertible {
-        let description: String
-    }
+    private struct RedirectRefusal: Error, CustomStringConvertible { let description: String }
 
-    /// Where a response leads, as far as `-L` follows; nil where that isn't asked for, or it leads nowhere.
+    /// Where a response leads, as far as `-L` follows; nil without `-L`, or if it leads nowhere.
     private func redirect(_ response: HTTPResponseHead) throws -> WebSocketURL.Redirect? {
         let most = options.redirects
         guard most > 0, [301, 302, 303, 307, 308].contains(response.status), let location = response.headers["Location"] else { return nil }
@@ -237,7 +231,7 @@ final class ClientRole: Role {
 
     // MARK: The end
 
-    private func report(_ error: WebSocketError) { FailureReport(error).write(to: diagnostics, showsResponse: log == nil) }
+    private func report(_ error: WebSocketError) { error.report(on: diagnostics, showsResponse: log == nil) }
 
     private func closed(_ closure: Closure) {
         hasClosed = true
@@ -251,15 +245,15 @@ final class ClientRole: Role {
         clock.disconnected()
         run.closed(closure)
         run.detached()
-        tell(closure, wasOpen)
-        if !run.isEnding, options.reconnect != nil, mayReconnect(closure) { return reconnectLater() }
+        report(closure, wasOpen)
+        if !run.isEnding, options.reconnectAttempts > 0, mayReconnect(closure) { return reconnectLater() }
         run.conclude()
     }
 
-    private func tell(_ closure: Closure, _ wasOpen: Bool) {
+    private func report(_ closure: Closure, _ wasOpen: Bool) {
         if run.console.style != nil {
             guard wasOpen else { return }
-            return tellPerson(
+            return notifyPerson(
                 #"Disconnected (code: \#(closure.code.rawValue), reason: "\#(onOneLine(closure.reason))"): \#(closure.code.name)"#)
         }
         let status = ExitStatus(closure)
@@ -269,7 +263,7 @@ final class ClientRole: Role {
         if status == .success { noticeSilence() }
     }
 
-    /// What the connection's end says, where nothing else has decided.
+    /// The exit status by the connection's end, if nothing else has decided it.
     func conclusion() -> ExitStatus {
         var status = lastError.map { ExitStatus($0) } ?? lastClosure.map { ExitStatus($0) } ?? .failure
         if let expected = stop.expectedClose, openedAt != nil, let closure = lastClosure {
@@ -298,7 +292,7 @@ final class ClientRole: Role {
     private func reconnectLater() {
         // One that ended at once has not been a success: a server that only ever hangs up must not be asked four times a second.
         if let openedAt, monotonicNow() &- openedAt > Self.steadyTime { backoff = Backoff() }
-        guard backoff.attempt < options.reconnect?.attempts ?? .max else {
+        guard backoff.attempt < options.reconnectAttempts else {
             diagnostics.error("gave up after \(counted(backoff.attempt, "attempt")) to reconnect")
             return run.conclude()
         }
@@ -309,7 +303,7 @@ final class ClientRole: Role {
         }
     }
 
-    /// How long a connection stands before the count of attempts begins anew; nanoseconds.
+    /// How long a connection is open before the count of attempts begins anew; nanoseconds.
     private static let steadyTime: Instant = 1_000_000_000
 
     // MARK: When to stop

@@ -1,7 +1,7 @@
 import WebSocketProtocol
 
 /// What came in place of an HTTP response, escaped, with a caret under the first wrong byte, or where one is missing.
-struct MalformedAnswer {
+enum MalformedAnswer {
     enum Line: Equatable {
         /// A line of the answer, or as much of it as fits; its end is visible, as `\r\n`.
         case text(String)
@@ -9,19 +9,21 @@ struct MalformedAnswer {
         case caret(Int)
     }
 
-    private let lines: [Line]
-    private let leftOut: Int
-    private let isCut: Bool
-
     /// With `< ` before it, a line fits a terminal of 80 columns.
     private static let width = 76
 
-    /// Nil if the answer is HTTP, or nothing came.
-    init?(_ refusal: Refusal) {
-        guard case .head(let error) = refusal.reason, !refusal.body.isEmpty else { return nil }
-        lines = Self.lines(refusal.body, wrong: error.offset - refusal.bodyOffset, masked: refusal.maskedRanges)
-        leftOut = refusal.bodyOffset
-        isCut = refusal.bodyIsCut
+    /// Shows it, unless the answer is HTTP, or nothing came.
+    static func show(_ refusal: Refusal, on diagnostics: Diagnostics) {
+        guard case .head(let error) = refusal.reason, !refusal.body.isEmpty else { return }
+        let leftOut = refusal.bodyOffset
+        if leftOut > 0 { diagnostics.detail("… (\(leftOut) bytes before these are left out)", from: .normal) }
+        for line in lines(refusal.body, wrong: error.offset - leftOut, masked: refusal.maskedRanges) {
+            switch line {
+            case .text(let text): diagnostics.detail(text, as: .incoming, from: .normal)
+            case .caret(let column): diagnostics.notice(String(repeating: " ", count: 2 + column) + "^")
+            }
+        }
+        if refusal.bodyIsCut { diagnostics.detail("… (only \(Refusal.shownBodySize) bytes are shown)", from: .normal) }
     }
 
     /// - Parameters:
@@ -60,16 +62,5 @@ struct MalformedAnswer {
         case 0x20...0x7e: String(UnicodeScalar(byte))
         default: "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }
-    }
-
-    func show(on diagnostics: Diagnostics) {
-        if leftOut > 0 { diagnostics.detail("… (\(leftOut) bytes before these are left out)", from: .normal) }
-        for line in lines {
-            switch line {
-            case .text(let text): diagnostics.detail(text, as: .received, from: .normal)
-            case .caret(let column): diagnostics.notice(String(repeating: " ", count: 2 + column) + "^")
-            }
-        }
-        if isCut { diagnostics.detail("… (only \(Refusal.shownBodySize) bytes are shown)", from: .normal) }
     }
 }

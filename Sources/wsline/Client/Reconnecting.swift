@@ -17,19 +17,20 @@ struct Backoff {
 @EventLoop
 struct LossCount {
     private var wireBytesReceived: UInt64 = 0
-    private var messagesSentWhenHeard: UInt64 = 0
+    /// How many messages had been sent when the server last sent something.
+    private var messagesSentThen: UInt64 = 0
 
-    /// Something may have come from the server.
+    /// To be called whenever something may have come from the server.
     mutating func update(_ statistics: Statistics) {
         guard statistics.wireBytesReceived != wireBytesReceived else { return }
         wireBytesReceived = statistics.wireBytesReceived
-        messagesSentWhenHeard = statistics.messagesSent
+        messagesSentThen = statistics.messagesSent
     }
 
-    /// What to tell of a connection that is over; nil where nothing is in doubt.
+    /// What may be lost with a connection that is over, in words; nil if nothing is.
     func description(_ socket: WebSocket, _ closure: Closure) -> String? {
         guard !closure.wasClean else { return nil }
-        let since = socket.statistics.messagesSent &- messagesSentWhenHeard
+        let since = socket.statistics.messagesSent &- messagesSentThen
         var parts: [String] = []
         if since > 0 { parts.append("\(counted(since, "message")) sent since the server was last heard from") }
         if socket.unsentAmount > 0 { parts.append("\(counted(socket.unsentAmount, "byte")) that never left") }

@@ -1,7 +1,7 @@
 import WebSocketProtocol
 import WebSocketTransport
 
-/// When a run stops after the end of its input: a value that is told what happens, and says until when to wait.
+/// When a run stops after the end of its input: a value that is updated with what happens, and returns until when to wait.
 ///
 /// By default it listens until a second has passed without a message, counted on an open connection that all of the input has left.
 /// A message that is still arriving suspends that second, unless none of it comes for the time that a closing handshake may take.
@@ -26,7 +26,7 @@ struct StopClock {
     private var isPaused = false
 
     /// - Parameters:
-    ///   - executes: whether `-x` gives the messages: then the default is two seconds, as in wscat.
+    ///   - executes: whether the messages are those of `-x`: then the default is two seconds, as in wscat.
     ///   - closeTimeout: nanoseconds.
     init(_ stop: StopOptions, echoes: Bool, executes: Bool, closeTimeout: Instant) {
         self.closeTimeout = closeTimeout
@@ -67,7 +67,7 @@ struct StopClock {
     ///
     /// - Parameters:
     ///   - messages: how many whole messages there have been.
-    ///   - incomplete: how much has come of one that isn't whole; nil where none is under way.
+    ///   - incomplete: how much has come of one that isn't whole; nil if none is under way.
     mutating func received(_ messages: Int, incomplete size: UInt64?, at now: Instant) {
         if messages != self.messages { lastMessage = now }
         if messages != self.messages || size != incomplete?.size { incomplete = size.map { ($0, now) } }

@@ -1,7 +1,7 @@
 import WebSocketProtocol
 import WebSocketTransport
 
-/// What `-v` tells: the way to the server, both heads, what was agreed on, how long each step took, the close and the totals.
+/// What `-v` shows: the way to the server, both heads, what was agreed on, how long each step took, the close and the totals.
 @EventLoop
 final class VerboseLog {
     private let diagnostics: Diagnostics

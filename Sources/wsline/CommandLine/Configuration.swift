@@ -12,7 +12,6 @@ struct Configuration: Sendable {
 
     var mode: Mode
     var connection = ConnectionOptions()
-    var listening = ListenOptions()
     var input = InputOptions()
     var stop = StopOptions()
     var output = OutputOptions()
@@ -27,23 +26,28 @@ struct Configuration: Sendable {
     var isEchoServer: Bool { isListener && echo }
 }
 
-/// How to reach the server, and what to say to it (also to the servers of `/connect` and `--reconnect`).
+/// How to reach the server, and what to send it in the handshake; of a listener, what it sends to clients.
 struct ConnectionOptions {
     /// Subprotocols, headers, origin, host, user agent, version and authorization; the offer of compression is added from `deflate`.
     var handshake = ClientHandshake.Options()
-    /// All but the TLS contexts, which are made of `tls`, and the proxy.
+    /// All except the TLS contexts, which are made of `tls`, and the proxy.
     var dialing = DialOptions()
     /// `--unix-socket`: connect there whatever the URL's host is.
     var unixSocket: String?
+    /// A listener's certificate is among it, and `caFile` then has the issuers that clients' certificates must come from.
     var tls = TLSContext.ClientOptions()
     var limits = Connection.Configuration()
+    /// `--max-memory`, in bytes: what `limits.memory` is made of.
+    var maxMemory: Int?
     /// What is offered, or accepted, of permessage-deflate; nil for none.
-    var deflate: PermessageDeflateSettings?
-    /// `--proxy`: nil takes what the environment says.
+    var deflate: PermessageDeflateSettings? = PermessageDeflateSettings()
     var proxy: ProxyChoice = .environment
-    var reconnect: Reconnect?
-    /// How many redirects are followed before the connection stands.
-    var redirects = 0
+    /// How many times in a row to reconnect; `.max` for without end.
+    var reconnectAttempts = 0
+    var followsRedirects = false
+    var maxRedirects = 10
+    /// How many redirects are followed before the connection is open.
+    var redirects: Int { followsRedirects ? maxRedirects : 0 }
 
     enum ProxyChoice {
         case environment
@@ -51,9 +55,10 @@ struct ConnectionOptions {
         case given(Proxy)
     }
 
-    struct Reconnect {
-        /// How many times in a row; nil for without end.
-        var attempts: Int?
+    /// Our certificate, while options put it together; ``Rules`` makes sure that it has a file.
+    var identity: TLSIdentity {
+        get { tls.identity ?? TLSIdentity(certificateFile: "") }
+        set { tls.identity = newValue }
     }
 
     /// What TLS with an https proxy takes of `tls`: whom to trust, but not the certificate, which is for the server.
@@ -88,16 +93,6 @@ struct ConnectionOptions {
     }
 }
 
-struct ListenOptions {
-    /// nil serves ws, without TLS.
-    var identity: TLSIdentity?
-    /// Demand client certificates that these issued.
-    var clientCAFile: String?
-    var minimumTLSVersion = TLSVersion.v12
-    /// In order of preference.
-    var subprotocols: [String] = []
-}
-
 /// How input becomes messages.
 struct InputOptions {
     enum Split: Equatable {
@@ -110,9 +105,7 @@ struct InputOptions {
     }
 
     /// How a piece of input becomes a frame.
-    enum Encoding: String, CaseIterable {
-        case text, binary, hex, base64
-    }
+    enum Encoding: String, CaseIterable { case text, binary, hex, base64 }
 
     var split = Split.line
     var encoding = Encoding.text
@@ -131,7 +124,7 @@ struct StopOptions {
         case untilClosed
     }
 
-    /// `-w`: how long to listen after the end of input; nil where it wasn't given.
+    /// `-w`: how long to listen after the end of input; nil if it wasn't given.
     var wait: Wait?
     /// `--idle`: seconds without a message, after the end of input.
     var idle: Double?
@@ -150,9 +143,7 @@ struct StopOptions {
 
 /// How what arrives is shown.
 struct OutputOptions {
-    enum BinaryForm: String, CaseIterable {
-        case dump, hex, base64, raw, size
-    }
+    enum BinaryForm: String, CaseIterable { case dump, hex, base64, raw, size }
 
     /// nil for `dump` on a terminal and `hex` elsewhere.
     var binaryAs: BinaryForm?

@@ -8,7 +8,7 @@ enum Help {
     static let programVersion = "0.1.0"
     static let userAgent = "wsline/\(programVersion)"
 
-    /// The program's version, and those of the libraries that it stands on.
+    /// The program's version, and those of the libraries that it uses.
     static var version: String {
         """
         wsline \(programVersion)
@@ -92,31 +92,23 @@ enum Help {
 
     // MARK: Topics
 
-    /// If an argument after `--help` is what help is wanted about: an option or topic, or a plain word, which may be a slip.
+    /// Whether an argument after `--help` is what help is wanted about: an option or topic, or a plain word, which may be a slip.
     static func isTopic(_ word: String) -> Bool {
-        found(word) != nil || word.utf8.first != UInt8(ascii: "-") && word.utf8.allSatisfy { ("a"..."z").contains(UnicodeScalar($0)) }
+        group(word) != nil || option(word) != nil
+            || word.utf8.first != UInt8(ascii: "-") && word.utf8.allSatisfy { ("a"..."z").contains(UnicodeScalar($0)) }
     }
 
     /// Help about an option, or about each of a group.
     static func about(_ topic: String) throws(UsageFailure) -> String {
-        switch found(topic) {
-        case .option(let option): return details(option)
-        case .group(let group): return "\(group.title)\n\n" + group.options.map(details).joined(separator: "\n")
-        case nil:
-            let topics = listed(OptionGroup.all.map(\.topic), "and")
-            throw UsageFailure("no help about \(topic.quoted): the topics are \(topics), and every option")
-        }
+        if let group = group(topic) { return "\(group.title)\n\n" + group.options.map(details).joined(separator: "\n") }
+        if let option = option(topic) { return details(option) }
+        let topics = listed(OptionGroup.all.map(\.topic), "and")
+        throw UsageFailure("no help about \(topic.quoted): the topics are \(topics), and every option")
     }
 
-    private enum Topic {
-        case option(Option)
-        case group(OptionGroup)
-    }
+    private static func group(_ topic: String) -> OptionGroup? { OptionGroup.all.first { $0.topic == topic } }
 
-    private static func found(_ word: String) -> Topic? {
-        if let group = OptionGroup.all.first(where: { $0.topic == word }) { return .group(group) }
-        return (Option.named(word) ?? Option.named("--\(word)") ?? Option.named("-\(word)")).map(Topic.option)
-    }
+    private static func option(_ word: String) -> Option? { Option.named(word) ?? Option.named("--\(word)") ?? Option.named("-\(word)") }
 
     private static func details(_ option: Option) -> String {
         var sentences = option.summary + "." + (option.details.isEmpty ? "" : " \(option.details)")

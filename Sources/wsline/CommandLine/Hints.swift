@@ -13,7 +13,7 @@ enum Hints {
         return option.map { "use \($0.usage($0.spellings[0]))" }
     }
 
-    /// Where an option's name is not all that has to be said.
+    /// What to use if an option's name alone doesn't explain it.
     private static let phrases: [String: String] = {
         let proxy = "use --proxy socks5h://HOST:PORT"
         let proxyUser = "put the user in --proxy USER:PASS@HOST:PORT"

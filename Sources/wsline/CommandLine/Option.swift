@@ -1,10 +1,10 @@
-/// One option: everything that is known about it stands in its declaration, and nowhere else.
+/// One option, with everything that is known about it.
 ///
 /// Scanning, `--help`, "did you mean", the refusal of options that contradict each other or would have no effect, and the configuration are all made
 /// of these.
 struct Option: Sendable {
-    /// If a value follows.
-    enum Value: Sendable, Equatable {
+    /// Whether a value follows.
+    enum Value: Sendable, Equatable, ExpressibleByStringLiteral {
         case none
         /// Always: the next argument whatever it looks like, so that `-x -5` and `-w -1` work. The text names it in help and messages.
         case required(String)
@@ -12,10 +12,12 @@ struct Option: Sendable {
         case optionalCount
         /// The next argument unless it looks like an option or a URL, so that `--passphrase URL` works.
         case optionalText
+
+        init(stringLiteral name: String) { self = .required(name) }
     }
 
     /// What an option does to the configuration.
-    typealias Effect = @Sendable (inout Draft, Argument) throws -> Void
+    typealias Effect = @Sendable (inout Configuration, Argument) throws -> Void
 
     /// Short ones first, as help shows them.
     let spellings: [String]
@@ -33,19 +35,19 @@ struct Option: Sendable {
 
     static func flag(
         _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
-        elsewhere: [String] = [], _ apply: @escaping @Sendable (inout Draft) throws -> Void
+        elsewhere: [String] = [], _ apply: @escaping @Sendable (inout Configuration) throws -> Void = { _ in }
     ) -> Option {
         Option(
             spellings: spellings, value: .none, summary: summary, details: details, roles: roles, rules: rules, elsewhere: elsewhere
-        ) { draft, _ in try apply(&draft) }
+        ) { configuration, _ in try apply(&configuration) }
     }
 
     static func value(
-        _ name: String, _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
-        elsewhere: [String] = [], _ apply: @escaping Effect
+        _ value: Value, _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
+        elsewhere: [String] = [], _ apply: @escaping Effect = { _, _ in }
     ) -> Option {
         Option(
-            spellings: spellings, value: .required(name), summary: summary, details: details, roles: roles, rules: rules,
+            spellings: spellings, value: value, summary: summary, details: details, roles: roles, rules: rules,
             elsewhere: elsewhere, apply: apply)
     }
 
@@ -83,9 +85,9 @@ struct Roles: OptionSet, Sendable {
 
 /// What holds between an option and another, which is given by its ``Option/name``.
 enum Rule: Sendable {
-    /// Only one of the two can be meant. It holds for the option's value `when` alone, and not where the other has the value `unless`.
+    /// Only one of the two can be meant. It holds for the option's value `when` alone, and not if the other has the value `unless`.
     case contradicts(String, when: String? = nil, unless: String? = nil)
-    /// It, or one of the others, would have no effect, for a reason that the message states; except where the other has the value `unless`.
+    /// It, or one of the others, would have no effect, for a reason that the message states; except if the other has the value `unless`.
     case excludes([String], unless: String? = nil, because: String)
     /// It has no effect without the other, in these roles.
     case needs(String, in: Roles = .all, because: String)

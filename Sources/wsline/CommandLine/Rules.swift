@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Refuses options that contradict each other, or that would have no effect where they were given.
+/// Refuses options that contradict each other, or that would have no effect in the role they were given for.
 struct Rules {
     private let given: Given
 

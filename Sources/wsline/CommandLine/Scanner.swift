@@ -1,4 +1,4 @@
-/// What a command line gives: options with their values, and operands.
+/// What a command line contains: options with their values, and operands.
 struct Given {
     var options: [Argument] = []
     var operands: [String] = []

@@ -5,7 +5,7 @@ extension Commands {
         static let name = "help"
         static let summary = "show this list"
 
-        init(_ argument: Substring) throws(CommandFailure) { try argument.requireNone() }
+        init(_ argument: Substring) {}
 
         @EventLoop func run(in interpreter: Interpreter) {
             let lines = columns(Commands.all.map { ($0.usage, $0.summary) })
@@ -17,7 +17,7 @@ extension Commands {
         static let name = "status"
         static let summary = "show the connection's state, counts and round trip"
 
-        init(_ argument: Substring) throws(CommandFailure) { try argument.requireNone() }
+        init(_ argument: Substring) {}
 
         @EventLoop func run(in interpreter: Interpreter) {
             var rows = interpreter.run.status
@@ -30,7 +30,7 @@ extension Commands {
         static let name = "quit"
         static let summary = "close the connection and quit"
 
-        init(_ argument: Substring) throws(CommandFailure) { try argument.requireNone() }
+        init(_ argument: Substring) {}
 
         @EventLoop func run(in interpreter: Interpreter) { interpreter.run.finish(nil) }
     }

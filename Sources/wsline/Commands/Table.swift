@@ -6,15 +6,15 @@ import WebSocketTransport
 protocol Command: Sendable {
     /// Without the slash.
     static var name: String { get }
-    /// The arguments as `/help` writes them.
+    /// The arguments as `/help` writes them; empty if there must be none.
     static var arguments: String { get }
     static var summary: String { get }
 
-    /// - Parameter argument: what stands after the name and the one blank that ends it.
+    /// - Parameter argument: what follows the name and the one blank that ends it.
     /// - Throws: what is wrong with it.
     init(_ argument: Substring) throws(CommandFailure)
 
-    /// What Tab may put at the end of an argument; nil where it has nothing to say.
+    /// What Tab may put at the end of an argument; nil if it has no candidates.
     static func complete(_ argument: Substring) -> Candidates?
 
     /// Carries it out. What it throws is reported; nothing was sent then.
@@ -60,8 +60,12 @@ enum TypedLine {
             self = .wrong(CommandFailure("there is no command /\(name.escaped): see /help; //\(name.escaped) sends /\(name.escaped)"))
             return
         }
+        let argument = rest[name.endIndex...].dropFirst()
         do throws(CommandFailure) {
-            self = .command(try command.init(rest[name.endIndex...].dropFirst()))
+            guard !command.arguments.isEmpty || argument.trimmed.isEmpty else {
+                throw CommandFailure("takes no argument, and \(argument.trimmed.quoted) was given")
+            }
+            self = .command(try command.init(argument))
         } catch {
             self = .wrong(CommandFailure("/\(command.name): \(error)\nusage: \(command.usage)"))
         }
@@ -83,7 +87,7 @@ struct Candidates {
 
     /// What Tab puts into a line.
     ///
-    /// - Parameter cursor: in Unicode scalars; what stands after it is left alone.
+    /// - Parameter cursor: in Unicode scalars; what follows it is left alone.
     static func complete(_ line: String, _ cursor: Int) -> Completion? {
         let typed = String(String.UnicodeScalarView(line.unicodeScalars.prefix(cursor)))
         guard typed.hasPrefix("/"), !typed.hasPrefix("//"), !typed.contains(where: \.isNewline) else { return nil }
@@ -108,10 +112,5 @@ extension Substring {
         var text = drop(while: \.isWhitespace)
         while text.last?.isWhitespace == true { text.removeLast() }
         return text
-    }
-
-    /// Throws unless nothing stands here, for a command that takes no argument.
-    func requireNone() throws(CommandFailure) {
-        guard trimmed.isEmpty else { throw CommandFailure("takes no argument, and \(trimmed.quoted) was given") }
     }
 }

@@ -20,7 +20,7 @@ final class EventInput {
     /// Whether a line waits for its time.
     var isWaiting: Bool { pending != nil }
 
-    /// Takes a line. Returns false where the next has to wait for `onDue`.
+    /// Takes a line. Returns false if the next has to wait for `onDue`.
     func take(_ line: UnsafeRawBufferPointer, _ place: InputError.Place) throws(InputError) -> Bool {
         let event: JSONInput
         do { event = try JSONInput(parsing: line) } catch { throw .line(place: place, "\(error)") }

@@ -2,7 +2,7 @@ import WebSocketProtocol
 import WebSocketTransport
 import CPosix
 
-/// Sends a file as one message, in fragments where it is large: memory stays bounded whatever its size, and a slow server makes it wait.
+/// Sends a file as one message, in fragments if it is large: memory stays bounded whatever its size, and a slow server makes it wait.
 ///
 /// A file that is to be text is read twice: nothing of it is sent before all of it is known to be UTF-8. Work is done in slices,
 /// so that what arrives meanwhile has its turn.
@@ -24,7 +24,6 @@ final class FileSender {
     private let size: Int
     private var position = 0
     private var phase: Phase
-    private var isScheduled = false
     private var isWorking = false
 
     /// A file up to this size is one frame.
@@ -60,11 +59,12 @@ final class FileSender {
 
     /// Goes on; called at first and whenever the connection has room again.
     func resume() {
-        guard !isScheduled, !isWorking else { return }
-        isScheduled = true
+        guard !isWorking else { return }
+        isWorking = true
         EventLoop.later { [self] in
-            isScheduled = false
-            turn()
+            let goesOn = turn()
+            isWorking = false
+            if goesOn { resume() }
         }
     }
 
@@ -72,32 +72,33 @@ final class FileSender {
 
     // MARK: Working
 
-    private func turn() {
-        isWorking = true
-        defer { isWorking = false }
+    /// Reads and sends a slice; returns false if there is nothing more to do, or no room for now.
+    private func turn() -> Bool {
         do throws(CommandFailure) {
             for _ in 0..<Self.mostReads {
                 switch phase {
-                case .over: return
+                case .over: return false
                 case .checking(let validator): try check(validator)
                 case .sending:
                     // The connection's drain resumes.
-                    if peer.isCongested { return }
+                    if peer.isCongested { return false }
                     try sendNext()
                 }
             }
         } catch {
-            return end(.failure(error))
+            end(.failure(error))
+            return false
         }
-        isWorking = false
-        resume()
+        return true
     }
 
     private func check(_ validator: UTF8Validator) throws(CommandFailure) {
         var validator = validator
         let bytes = try read(Self.fragmentSize)
         let wrong = bytes.withUnsafeBytes { validator.consume($0) }
-        if let wrong { throw notUTF8(at: position + wrong) }
+        if let wrong {
+            throw CommandFailure("\(shownPath) isn't UTF-8 at byte \(position + wrong + 1), so it can't be sent as text: nothing was sent")
+        }
         position += bytes.count
         phase = .checking(validator)
         guard bytes.count < Self.fragmentSize else { return }
@@ -107,10 +108,6 @@ final class FileSender {
         }
         position = 0
         phase = .sending
-    }
-
-    private func notUTF8(at offset: Int) -> CommandFailure {
-        CommandFailure("\(shownPath) isn't UTF-8 at byte \(offset + 1), so it can't be sent as text: nothing was sent")
     }
 
     private func sendNext() throws(CommandFailure) {
@@ -135,13 +132,9 @@ final class FileSender {
     }
 
     private func end(_ result: Result<String, CommandFailure>) {
-        guard !isOver else { return }
+        if case .over = phase { return }
         phase = .over
         onEnd?(result)
-    }
-
-    private var isOver: Bool {
-        if case .over = phase { true } else { false }
     }
 
     /// Up to `count` bytes from `position` on: fewer at the file's end.
@@ -156,15 +149,11 @@ final class FileSender {
                 filled += got
             }
         }
-        if let failure { throw unreadable(failure) }
-        return bytes
-    }
-
-    /// Half a message can't be taken back: the connection has to go with it.
-    private func unreadable(_ code: Int32) -> CommandFailure {
+        guard let failure else { return bytes }
+        // Half a message can't be taken back: the connection has to go with it.
         var isBegun = false
         if case .sending = phase { isBegun = position > 0 }
         if isBegun { try? peer.close(.internalError, reason: "the rest of a message is lost") }
-        return CommandFailure("can't read \(shownPath): \(errorText(code))" + (isBegun ? "; the connection is closed" : ""))
+        throw CommandFailure("\(FileError(.read, path, code: failure))" + (isBegun ? "; the connection is closed" : ""))
     }
 }

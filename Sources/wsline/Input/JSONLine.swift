@@ -40,41 +40,43 @@ struct JSONInput: Equatable {
         let members = try Members(parsing: line)
         action = try Self.action(members)
         if let milliseconds = members.delay_ms {
-            guard milliseconds >= 0 else { throw .negativeDelay(milliseconds) }
+            guard milliseconds >= 0 else { throw .invalid("\"delay_ms\" is \(plain(milliseconds)): use 0 or more") }
             delay = milliseconds / 1000
         }
     }
 
     private static func action(_ members: Members) throws(JSONInputError) -> Action {
-        guard let event = members.event else { throw .missing("event") }
-        switch event {
+        switch members.event {
+        case nil: throw .invalid("the object has no \"event\"")
         case "message": return try message(members)
-        case "ping": return .ping(try controlPayload(members, of: event))
-        case "pong": return .pong(try controlPayload(members, of: event))
+        case "ping": return .ping(try controlPayload(members))
+        case "pong": return .pong(try controlPayload(members))
         case "close": return try close(members)
         case "open", "error": return .nothing
-        default: throw .unknownEvent(event)
+        case let event?: throw .invalid("\"event\" is \(event.quoted): use message, ping, pong or close")
         }
     }
 
     private static func message(_ members: Members) throws(JSONInputError) -> Action {
-        guard let payload = try members.payload() else { throw .noPayload }
+        guard let payload = try members.payload() else { throw .invalid("the message has neither \"text\" nor \"base64\"") }
         let kind: MessageKind
         switch members.type {
         case nil: kind = members.text == nil ? .binary : .text
         case "text": kind = .text
         case "binary": kind = .binary
-        case let type?: throw .unknownType(type)
+        case let type?: throw .invalid("\"type\" is \(type.quoted): use text or binary")
         }
         if kind == .text, members.text == nil, let offset = payload.withUnsafeBytes(UTF8Validator.firstError(in:)) {
-            throw .textNotUTF8(offset: offset)
+            throw .invalid("\"base64\" of a text message isn't valid UTF-8 at byte \(offset + 1): give \"type\": \"binary\" to send it")
         }
         return .message(kind, payload)
     }
 
-    private static func controlPayload(_ members: Members, of event: String) throws(JSONInputError) -> [UInt8] {
+    private static func controlPayload(_ members: Members) throws(JSONInputError) -> [UInt8] {
         let payload = try members.payload() ?? []
-        guard payload.count <= 125 else { throw .payloadTooLong(event: event, bytes: payload.count) }
+        guard payload.count <= 125 else {
+            throw .invalid("the payload of the \(members.event ?? "") has \(payload.count) bytes: 125 is the most")
+        }
         return payload
     }
 
@@ -84,24 +86,43 @@ struct JSONInput: Equatable {
         case nil: isRecorded = false
         case "out": isRecorded = true
         case "in": return .nothing
-        case let direction?: throw .unknownDirection(direction)
+        case let direction?: throw .invalid("\"dir\" is \(direction.quoted): use in or out")
         }
         let reason = members.reason ?? ""
-        guard reason.utf8.count <= 123 else { throw .reasonTooLong(bytes: reason.utf8.count) }
+        guard reason.utf8.count <= 123 else { throw .invalid("\"reason\" has \(reason.utf8.count) bytes: 123 is the most") }
         var code: CloseCode?
         if let number = members.code {
-            guard let value = UInt16(exactly: number) else { throw .codeNotAllowed(number) }
-            switch CloseCode(value) {
-            case .noStatus: break
-            case .abnormal where isRecorded, .tlsHandshake where isRecorded: return .nothing
-            case let given where given.isAllowedOnWire: code = given
-            default: throw .codeNotAllowed(number)
+            switch UInt16(exactly: number).map({ CloseCode($0) }) {
+            case .noStatus?: break
+            case .abnormal? where isRecorded, .tlsHandshake? where isRecorded: return .nothing
+            case let given? where given.isAllowedOnWire: code = given
+            default:
+                throw .invalid("\"code\" is \(plain(number)), which can't be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999")
             }
         }
-        guard code != nil || reason.isEmpty else { throw .reasonWithoutCode }
+        guard code != nil || reason.isEmpty else { throw .invalid("\"reason\" needs a \"code\"") }
         return .close(CloseFrame(code: code, reason: reason))
     }
 }
+
+/// Why a line of `--json-input` can't be used. Offsets count bytes from 0, and in the description from 1; the line's number is the caller's to add.
+enum JSONInputError: Error, Equatable, CustomStringConvertible {
+    case notUTF8(offset: Int)
+    /// How the line begins, and where it isn't JSON; nil if it is by the grammar, but has half a surrogate pair.
+    case notJSON(String, offset: Int?)
+    /// It is JSON, but can't be sent: why.
+    case invalid(String)
+
+    var description: String {
+        switch self {
+        case .notUTF8(let offset): "the line isn't valid UTF-8 at byte \(offset + 1)"
+        case .notJSON(let line, let offset): "not JSON\(offset.map { " at byte \($0 + 1)" } ?? ""): \(line.quoted)"
+        case .invalid(let why): why
+        }
+    }
+}
+
+private func plain(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? String(number) }
 
 /// The members that mean something here, as they stand in the line.
 private struct Members: Decodable {
@@ -113,16 +134,6 @@ private struct Members: Decodable {
     var reason: String?
     var dir: String?
     var delay_ms: Double?
-
-    private enum CodingKeys: String, CodingKey {
-        case event, type, text, base64, code, reason, dir
-        case delay_ms
-    }
-
-    /// The JSON types, in words, for the error.
-    private static func expectation(of field: String) -> String {
-        field == CodingKeys.code.rawValue || field == CodingKeys.delay_ms.rawValue ? "a number" : "a string"
-    }
 
     init(parsing line: UnsafeRawBufferPointer) throws(JSONInputError) {
         if let offset = UTF8Validator.firstError(in: line) { throw .notUTF8(offset: offset) }
@@ -144,22 +155,24 @@ private struct Members: Decodable {
     private static func reading(_ error: DecodingError, _ line: UnsafeRawBufferPointer) -> JSONInputError {
         switch error {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-            if let field = context.codingPath.first?.stringValue { return .wrongType(field, expected: expectation(of: field)) }
+            if let field = context.codingPath.first?.stringValue {
+                return .invalid("\(field.quoted) is not \(field == "code" || field == "delay_ms" ? "a number" : "a string")")
+            }
             if case .dataCorrupted = error { break }
-            return .notAnObject
+            return .invalid("not a JSON object: write { \"event\": \"message\", \"text\": … }")
         default: break
         }
         return notJSON(line, offset: nil)
     }
 
-    /// The bytes of `text` or of `base64`; nil where there is neither.
+    /// The bytes of `text` or of `base64`; nil if there is neither.
     func payload() throws(JSONInputError) -> [UInt8]? {
         switch (text, base64) {
         case (nil, nil): return nil
-        case (.some, .some): throw .bothPayloads
+        case (.some, .some): throw .invalid("the object has both \"text\" and \"base64\": give one of them")
         case (let text?, nil): return Array(text.utf8)
         case (nil, let base64?):
-            do { return try Base64.decode(base64) } catch { throw .notBase64(error) }
+            do { return try Base64.decode(base64) } catch { throw .invalid("\"base64\": \(error)") }
         }
     }
 }

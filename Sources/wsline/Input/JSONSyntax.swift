@@ -1,4 +1,4 @@
-/// Holds a text against the grammar of JSON, strictly (RFC 8259).
+/// Checks a text against the grammar of JSON, strictly (RFC 8259).
 struct JSONSyntax {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
@@ -6,7 +6,7 @@ struct JSONSyntax {
     /// How deep arrays and objects may nest (RFC 8259, section 9, leaves it to the parser).
     private static let deepest = 512
 
-    /// The offset of the first byte that can't belong to a JSON text, which is the count where the text is cut off; nil if it is one.
+    /// The offset of the first byte that can't belong to a JSON text, which is the count if the text is cut off; nil if it is one.
     /// `bytes` are valid UTF-8.
     static func firstError(in bytes: UnsafeRawBufferPointer) -> Int? {
         var syntax = JSONSyntax(bytes: bytes)
@@ -78,12 +78,8 @@ struct JSONSyntax {
 
     private mutating func number() -> Bool {
         _ = skip("-")
-        if !skip("0") {
-            guard digits() else { return false }
-        }
-        if skip(".") {
-            guard digits() else { return false }
-        }
+        if !skip("0"), !digits() { return false }
+        if skip("."), !digits() { return false }
         if skip("e") || skip("E") {
             _ = skip("+") || skip("-")
             return digits()

@@ -24,8 +24,7 @@ final class InputSource {
     private var isScheduled = false
 
     init(_ descriptor: Int32) {
-        var status = stat()
-        let type = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
+        let type = fileType(descriptor)
         isAlwaysReady = !(type == S_IFIFO || type == S_IFSOCK || isatty(descriptor) == 1)
         let fresh = isAlwaysReady || type == S_IFSOCK ? nil : reopenNonBlocking(descriptor, O_RDONLY)
         self.descriptor = fresh ?? descriptor
@@ -38,11 +37,7 @@ final class InputSource {
     func resume() {
         guard !isResumed else { return }
         isResumed = true
-        if isAlwaysReady {
-            wake()
-        } else {
-            watch.arm(reading: true)
-        }
+        if isAlwaysReady { wake() } else { watch.arm(reading: true) }
     }
 
     func suspend() {
@@ -70,7 +65,7 @@ final class InputSource {
         }
     }
 
-    /// Calls `onReadable` in a moment, whether or not anything has come.
+    /// Calls `onReadable` soon, even if nothing has come.
     func wake() {
         guard isResumed, !isScheduled else { return }
         isScheduled = true

@@ -2,45 +2,6 @@ import WebSocketProtocol
 import WebSocketTransport
 import CPosix
 
-/// What is wrong with the input, and where.
-enum InputError: Error, Equatable {
-    /// `byte` counts from 1 within the line, or message.
-    case notUTF8(place: Place, byte: Int)
-    /// Input cut by size has been cut between the bytes of a character.
-    case cutCharacter(place: Place)
-    case line(place: Place, String)
-    case unreadable(String)
-
-    /// What a piece of input is called to its writer, and its number from 1 on.
-    struct Place: Equatable, CustomStringConvertible {
-        var name: String
-        var number: Int
-
-        var description: String { "\(name) \(number)" }
-    }
-}
-
-extension InputError: CustomStringConvertible {
-    var description: String {
-        switch self {
-        case .notUTF8(let place, let byte): "input \(place), byte \(byte), isn't UTF-8"
-        case .cutCharacter(let place): "input \(place) ends within a character"
-        case .line(let place, let what): "input \(place): \(what)"
-        case .unreadable(let why): "can't read standard input: \(why)"
-        }
-    }
-
-    var exitStatus: ExitStatus { if case .unreadable = self { .localIO } else { .badInput } }
-
-    var hint: String? {
-        switch self {
-        case .notUTF8: "-b sends the bytes as they are"
-        case .cutCharacter: "-b sends the bytes as they are, --split whole sends them as one text"
-        case .line, .unreadable: nil
-        }
-    }
-}
-
 /// Cuts standard input into messages and sends them, as fast as the connection takes them and no faster.
 ///
 /// It reads only between `resume()` and `suspend()`. A message longer than the buffer is sent in fragments as it comes, so that memory
@@ -51,22 +12,23 @@ final class StandardInput {
     var onEnd: (() -> Void)?
     /// The input can't be sent from here on; what came before has been.
     var onFailure: ((InputError) -> Void)?
-    /// A whole line for somebody else than the connection to deal with; set where lines aren't messages as they stand.
-    /// What it gives says whether the next line may follow at once; if not, it has called `suspend()`.
+    /// Takes a whole line that isn't a message as it stands, and returns whether the next may follow at once; if not, it has called `suspend()`.
     var onLine: ((UnsafeRawBufferPointer, InputError.Place) throws(InputError) -> Bool)?
 
     private let source: InputSource
     private let split: InputOptions.Split
+    /// What ends a message; nil if nothing in it does.
+    private let delimiter: UInt8?
+    private let encoding: InputOptions.Encoding
     private let kind: MessageKind
-    private let decodes: Decoding?
-    /// Where messages go; set while one is open.
-    private(set) var socket: (any Peer)?
+    /// Where messages go.
+    private var socket: (any Peer)?
     private var buffer: UnsafeMutableRawBufferPointer
     /// Lines cut and about to be sent.
     private let lines = UnsafeMutableBufferPointer<BorrowedMessage>.allocate(capacity: 512)
     private var start = 0
     private var end = 0
-    /// How far the buffer has been searched for a line's end.
+    /// How far the buffer has been searched for the delimiter.
     private var searched = 0
     private var isEndOfInput = false
     private var isFinished = false
@@ -80,15 +42,12 @@ final class StandardInput {
     private var isSkipping = false
     private var validator = UTF8Validator()
 
-    enum Decoding {
-        case hex, base64
-    }
-
     init(_ descriptor: Int32, options: InputOptions) {
         source = InputSource(descriptor)
         split = options.split
-        kind = options.encoding == .text ? .text : .binary
-        decodes = options.encoding == .hex ? .hex : options.encoding == .base64 ? .base64 : nil
+        delimiter = split == .line ? 0x0A : split == .nul ? 0 : nil
+        encoding = options.encoding
+        kind = encoding == .text ? .text : .binary
         buffer = Memory.allocate(Self.readSize)
         source.onReadable = { [unowned self] in pump() }
     }
@@ -124,9 +83,6 @@ final class StandardInput {
         suspend()
     }
 
-    /// Whether a message is half sent, in fragments.
-    var isInMessage: Bool { isInFragments }
-
     // MARK: Reading
 
     private func pump() {
@@ -155,7 +111,7 @@ final class StandardInput {
         if isResumed, !isFinished { source.wake() }
     }
 
-    /// Reads once; returns false where there is nothing for now.
+    /// Reads once; returns false if there is nothing for now.
     private func fill() -> Bool {
         makeRoom()
         let room = UnsafeMutableRawBufferPointer(rebasing: buffer[end...])
@@ -199,59 +155,68 @@ final class StandardInput {
     static let longestLine = 128 << 20
     private static let mostReads = 16
 
+    /// Whether a message has to be in memory as a whole.
+    private var takesWhole: Bool { onLine != nil || encoding == .hex || encoding == .base64 }
+
     /// How far the buffer grows.
-    private var longest: Int { decodes != nil || onLine != nil ? Self.longestLine : Self.longestMessage }
+    private var longest: Int { takesWhole ? Self.longestLine : Self.longestMessage }
 
     // MARK: Sending
 
     /// Sends what is whole in the buffer; returns false when the connection takes no more for now.
     private func sendBuffered() throws(InputError) -> Bool {
-        let goesOn =
-            switch split {
-            case .line, .nul: try sendLines(delimiter: split == .nul ? 0 : 0x0A)
-            case .size(let size): try sendPieces(of: size)
-            case .whole: try sendWhole()
-            }
-        if goesOn, isEndOfInput, start == end, !isInFragments {
+        guard try sendMessages() else { return false }
+        if isEndOfInput, start == end, !isInFragments {
             isFinished = true
             suspend()
             onEnd?()
         }
-        return goesOn
+        return true
     }
 
-    private func sendLines(delimiter: UInt8) throws(InputError) -> Bool {
-        try inBatch { (socket) throws(InputError) in
-            guard let base = buffer.baseAddress else { return true }
-            while start < end {
-                guard isOpen(socket) else { return false }
-                if sendManyLines(delimiter, base, socket) { continue }
-                if let found = memchr(base + searched, Int32(delimiter), end - searched) {
-                    let lineEnd = UnsafeRawPointer(found) - UnsafeRawPointer(base)
-                    let goesOn = try finishMessage(upTo: lineEnd, socket)
-                    start = lineEnd + 1
-                    searched = start
-                    if !goesOn { return false }
-                } else {
-                    searched = end
-                    guard isEndOfInput else {
-                        if end - start == longest { try sendFragment(upTo: keepingReturn(end), socket) }
-                        break
-                    }
-                    let goesOn = try finishMessage(upTo: end, socket)
-                    start = end
-                    return goesOn
-                }
+    /// Sends in a batch: all of it leaves in one write.
+    private func sendMessages() throws(InputError) -> Bool {
+        guard let socket else { return false }
+        socket.beginBatch()
+        defer { socket.endBatch() }
+        while start < end || isEndOfInput && (isInFragments || split == .whole && messages == 0) {
+            guard isOpen(socket) else { return false }
+            if sendManyLines(socket) { continue }
+            let cut = findCut()
+            guard cut != nil || isEndOfInput else {
+                // A carriage return at the end may belong to the line's end.
+                if end - start == longest { try sendFragment(upTo: withoutReturn(end), socket) }
+                break
             }
-            if isEndOfInput, isInFragments { _ = try finishMessage(upTo: end, socket) }
-            return true
+            let (messageEnd, next) = cut ?? (end, end)
+            let goesOn = try finishMessage(upTo: messageEnd, socket)
+            consume(upTo: next)
+            if !goesOn { return false }
         }
+        return true
+    }
+
+    /// Where the message ends that is whole in the buffer, and where the next begins; nil if it isn't whole yet.
+    private func findCut() -> (end: Int, next: Int)? {
+        if case .size(let size) = split {
+            let next = start + size - sentOfMessage
+            return next <= end ? (next, next) : nil
+        }
+        guard let delimiter, let base = buffer.baseAddress else { return nil }
+        let found = memchr(base + searched, Int32(delimiter), end - searched)
+        searched = found.map { UnsafeRawPointer($0) - UnsafeRawPointer(base) } ?? end
+        return found == nil ? nil : (searched, searched + 1)
+    }
+
+    private func consume(upTo position: Int) {
+        start = position
+        searched = max(searched, position)
     }
 
     /// The fast path for lines that are messages as they stand: cuts as many as a batch holds and checks their text in one sweep, which the
-    /// line ends between them, being ASCII, don't disturb. Returns false where there is none, or where one is wrong and has to be named.
-    private func sendManyLines(_ delimiter: UInt8, _ base: UnsafeMutableRawPointer, _ socket: any Peer) -> Bool {
-        guard onLine == nil, decodes == nil, !isInFragments else { return false }
+    /// line ends between them, being ASCII, don't disturb. Returns false if there is none, or if one is wrong and has to be named.
+    private func sendManyLines(_ socket: any Peer) -> Bool {
+        guard let delimiter, !takesWhole, !isInFragments, let base = buffer.baseAddress else { return false }
         let strips = split == .line
         var position = start
         var count = 0
@@ -265,124 +230,69 @@ final class StandardInput {
             count += 1
         }
         guard count > 0 else { return false }
-        let whole = UnsafeRawBufferPointer(start: base + start, count: position - start)
-        if kind == .text, UTF8Validator.firstError(in: whole) != nil { return false }
+        if kind == .text, UTF8Validator.firstError(in: UnsafeRawBufferPointer(start: base + start, count: position - start)) != nil {
+            return false
+        }
         do {
             try socket.send(UnsafeBufferPointer(rebasing: lines[..<count]))
         } catch {
             preconditionFailure("an open socket refused messages: \(error)")
         }
         messages += count
-        start = position
-        searched = position
+        consume(upTo: position)
         return true
     }
 
-    /// A carriage return at the end of a piece may belong to the line's end.
-    private func keepingReturn(_ position: Int) -> Int {
-        split == .line && buffer[position - 1] == 0x0D ? position - 1 : position
-    }
-
-    private func sendPieces(of size: Int) throws(InputError) -> Bool {
-        try inBatch { (socket) throws(InputError) in
-            while start < end {
-                guard isOpen(socket) else { return false }
-                let missing = size - sentOfMessage
-                if end - start >= missing {
-                    let pieceEnd = start + missing
-                    let goesOn = try finishMessage(upTo: pieceEnd, socket)
-                    start = pieceEnd
-                    if !goesOn { return false }
-                } else if isEndOfInput {
-                    let goesOn = try finishMessage(upTo: end, socket)
-                    start = end
-                    return goesOn
-                } else {
-                    if end - start == longest { try sendFragment(upTo: end, socket) }
-                    break
-                }
-            }
-            searched = start
-            return true
-        }
-    }
-
-    private func sendWhole() throws(InputError) -> Bool {
-        try inBatch { (socket) throws(InputError) in
-            guard isOpen(socket) else { return false }
-            if isEndOfInput {
-                let goesOn = try finishMessage(upTo: end, socket)
-                start = end
-                return goesOn
-            }
-            if end - start == longest { try sendFragment(upTo: end, socket) }
-            return true
-        }
+    /// The position, less one if a line's carriage return stands before it.
+    private func withoutReturn(_ position: Int) -> Int {
+        split == .line && position > start && buffer[position - 1] == 0x0D ? position - 1 : position
     }
 
     private func sendFragment(upTo position: Int, _ socket: any Peer) throws(InputError) {
+        guard !takesWhole else {
+            throw .line(place: nextPlace, "longer than \(Self.longestLine >> 20) MiB, which only plain text and binary may be")
+        }
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<position])
-        if decodes != nil || onLine != nil {
-            throw .line(place: place(messages + 1), "longer than \(Self.longestLine >> 20) MiB, which only plain text and binary may be")
-        }
-        if kind == .text, let offset = validator.consume(bytes) {
-            throw .notUTF8(place: place(messages + 1), byte: sentOfMessage + offset + 1)
-        }
+        try check(bytes, isFinal: false)
         sendFragment(bytes, isFinal: false, socket)
         isInFragments = true
         sentOfMessage += bytes.count
-        start = position
-        searched = max(searched, start)
+        consume(upTo: position)
     }
 
-    /// Sends the bytes up to `position` as a message, or as the last of its fragments.
+    /// Sends the bytes up to `position` as a message, or as the last of its fragments; returns false if the next has to wait.
     private func finishMessage(upTo position: Int, _ socket: any Peer) throws(InputError) -> Bool {
-        var messageEnd = position
-        if split == .line, messageEnd > start, buffer[messageEnd - 1] == 0x0D { messageEnd -= 1 }
-        let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<messageEnd])
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<withoutReturn(position)])
+        if let onLine {
+            defer { messages += 1 }
+            return try onLine(bytes, nextPlace)
+        }
+        try check(bytes, isFinal: true)
         if isInFragments {
-            if kind == .text {
-                let offset = validator.consume(bytes)
-                if offset == nil, !validator.isComplete, case .size = split { throw .cutCharacter(place: place(messages + 1)) }
-                if let offset = offset ?? (validator.isComplete ? nil : bytes.count) {
-                    throw .notUTF8(place: place(messages + 1), byte: sentOfMessage + offset + 1)
-                }
-            }
             sendFragment(bytes, isFinal: true, socket)
             isInFragments = false
             isSkipping = false
             sentOfMessage = 0
-            validator = UTF8Validator()
-            messages += 1
-            return true
+        } else {
+            try send(bytes, socket)
         }
-        if let onLine {
-            messages += 1
-            return try onLine(bytes, place(messages))
-        }
-        try send(bytes, socket)
         messages += 1
         return true
     }
 
-    @inline(__always)
-    private func send(_ bytes: UnsafeRawBufferPointer, _ socket: any Peer) throws(InputError) {
-        if kind == .text, let offset = UTF8Validator.firstError(in: bytes) {
-            var validator = UTF8Validator()
-            if case .size = split, validator.consume(bytes) == nil { throw .cutCharacter(place: place(messages + 1)) }
-            throw .notUTF8(place: place(messages + 1), byte: offset + 1)
-        }
-        if let decodes {
-            let decoded = try decode(bytes, decodes)
-            decoded.withUnsafeBytes { send(.binary, $0, socket) }
-        } else {
-            send(kind, bytes, socket)
-        }
+    /// Checks a text, or the part of it that follows what was checked before.
+    private func check(_ bytes: UnsafeRawBufferPointer, isFinal: Bool) throws(InputError) {
+        guard kind == .text else { return }
+        if let offset = validator.consume(bytes) { throw .notUTF8(place: nextPlace, byte: sentOfMessage + offset + 1) }
+        guard isFinal, !validator.isComplete else { return }
+        if case .size = split { throw .cutCharacter(place: nextPlace) }
+        throw .notUTF8(place: nextPlace, byte: sentOfMessage + bytes.count + 1)
     }
 
-    private func send(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ socket: any Peer) {
+    private func send(_ bytes: UnsafeRawBufferPointer, _ socket: any Peer) throws(InputError) {
+        let decoded = takesWhole ? try decode(bytes) : nil
         do {
-            try socket.send(kind, bytes)
+            if let decoded { try socket.send(kind, decoded) } else { try socket.send(kind, bytes) }
         } catch {
             preconditionFailure("an open socket refused a message: \(error)")
         }
@@ -400,27 +310,14 @@ final class StandardInput {
 
     private func isOpen(_ socket: any Peer) -> Bool { isResumed && socket.takesMessages }
 
-    /// Runs `body` so that all it sends leaves in one write.
-    private func inBatch(_ body: (any Peer) throws(InputError) -> Bool) throws(InputError) -> Bool {
-        guard let socket else { return false }
-        socket.beginBatch()
-        defer { socket.endBatch() }
-        return try body(socket)
-    }
-
-    private func decode(_ bytes: UnsafeRawBufferPointer, _ decoding: Decoding) throws(InputError) -> [UInt8] {
+    private func decode(_ bytes: UnsafeRawBufferPointer) throws(InputError) -> [UInt8] {
         Memory.require(bytes.count)
         do {
-            return switch decoding {
-            case .hex: try Hex.decode(RawSpan(_unsafeBytes: bytes))
-            case .base64: try Base64.decode(RawSpan(_unsafeBytes: bytes))
-            }
+            return encoding == .hex ? try Hex.decode(bytes.bytes) : try Base64.decode(bytes.bytes)
         } catch {
-            throw .line(place: place(messages + 1), "\(error)")
+            throw .line(place: nextPlace, "\(error)")
         }
     }
 
-    private func place(_ number: Int) -> InputError.Place {
-        .init(name: split == .line ? "line" : "message", number: number)
-    }
+    private var nextPlace: InputError.Place { .init(name: split == .line ? "line" : "message", number: messages + 1) }
 }

@@ -19,7 +19,7 @@ final class ListenerRole: Role, ServedClients {
     init(_ target: ListenTarget, _ run: Run) {
         self.run = run
         self.target = target
-        isSecure = run.configuration.listening.identity != nil
+        isSecure = run.configuration.connection.tls.identity != nil
         diagnostics = run.diagnostics
     }
 
@@ -37,7 +37,7 @@ final class ListenerRole: Role, ServedClients {
 
     var peer: (any Peer)? { broadcast.isEmpty ? nil : broadcast }
     var isConnecting: Bool { false }
-    /// Clients that are told of the end have this long to answer; seconds.
+    /// Seconds that clients have to answer a Close.
     var patience: Double? { 1 }
 
     func pauseReading(because reason: PauseReasons) {

@@ -41,9 +41,7 @@ final class ListenServer {
     /// Seconds that a client may take for TLS, and then for its request.
     private static let handshakeTimeout = 10.0
 
-    private let options: ListenOptions
-    private let limits: Connection.Configuration
-    private let deflate: PermessageDeflateSettings?
+    private let options: ConnectionOptions
     private let diagnostics: Diagnostics
     private let owner: any ServedClients
     private var listener: Listener?
@@ -55,9 +53,7 @@ final class ListenServer {
     private var whenEmpty: (() -> Void)?
 
     init(_ configuration: Configuration, owner: any ServedClients, diagnostics: Diagnostics) {
-        options = configuration.listening
-        limits = configuration.connection.limits
-        deflate = configuration.connection.deflate
+        options = configuration.connection
         self.owner = owner
         self.diagnostics = diagnostics
     }
@@ -66,10 +62,11 @@ final class ListenServer {
     func listen(on target: ListenTarget) throws(TransportError) -> [SocketAddress] {
         var listening = Listener.Options()
         listening.handshakeTimeout = Self.handshakeTimeout
-        if let identity = options.identity {
+        if let identity = options.tls.identity {
             var tls = TLSContext.ServerOptions(identity: identity)
-            tls.minimumVersion = options.minimumTLSVersion
-            tls.clientCAFile = options.clientCAFile
+            tls.minimumVersion = options.tls.minimumVersion
+            tls.clientCAFile = options.tls.caFile
+            tls.keyLogFile = options.tls.keyLogFile
             let context = try TLSContext.server(tls)
             diagnostics.notice(of: context)
             listening.tls = context
@@ -91,11 +88,7 @@ final class ListenServer {
         guard !clients.isEmpty else { return done() }
         whenEmpty = done
         for client in Array(clients.values) {
-            do {
-                try client.socket.close(code)
-            } catch {
-                client.socket.abort()
-            }
+            do { try client.socket.close(code) } catch { client.socket.abort() }
         }
     }
 
@@ -116,7 +109,7 @@ final class ListenServer {
 
     private func accepted(_ stream: ByteStream, _ peer: SocketAddress?) {
         isOutOfDescriptors = false
-        let client = ServedClient(WebSocket(accepted: stream, configuration: limits), peer)
+        let client = ServedClient(WebSocket(accepted: stream, configuration: options.limits), peer)
         let socket = client.socket
         // These hold the client, and so itself the socket, which drops them at its end.
         socket.onRequest = { [self] in answer(client, $0) }
@@ -132,14 +125,14 @@ final class ListenServer {
         let number = lastNumber
         clients[number] = client
         client.number = number
-        let subprotocol = request.selectSubprotocol(from: options.subprotocols)
-        client.socket.accept(subprotocol: subprotocol, deflate: deflate)
+        let subprotocol = request.selectSubprotocol(from: options.handshake.subprotocols)
+        client.socket.accept(subprotocol: subprotocol, deflate: options.deflate)
         let from = client.peer == nil || client.peer == .unix(path: "") ? "" : " from \(client.address)"
         let chosen = subprotocol.map { ", subprotocol \($0)" } ?? ""
         diagnostics.notice("client \(number) connected\(from) (path \(request.request.target.escaped)\(chosen))")
-        diagnostics.detail(request.request.startLine.escaped, as: .received)
+        diagnostics.detail(request.request.startLine.escaped, as: .incoming)
         for field in request.request.headers.redacted.fields {
-            diagnostics.detail("\(field.name): \(field.value.escaped)", as: .received)
+            diagnostics.detail("\(field.name): \(field.value.escaped)", as: .incoming)
         }
         owner.opened(client, request)
     }

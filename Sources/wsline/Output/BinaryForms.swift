@@ -1,102 +1,71 @@
 import WebSocketProtocol
 
-/// A binary payload in the form that `--binary-as` asks for, with no newline after it.
-///
-/// The payload may come in pieces cut anywhere: ``append(_:to:)`` each, then ``finish(to:)``, after which the next message may begin.
-/// An empty payload is `0 bytes` as `size` and nothing in the other forms.
-struct MessageFormat {
-    private enum State {
-        case dump(HexDump)
-        case hex
-        case base64(Base64Pieces)
-        case raw
-        case size(UInt64)
-    }
-
-    private var state: State
-
-    init(_ form: OutputOptions.BinaryForm) {
-        state =
-            switch form {
-            case .dump: .dump(HexDump())
-            case .hex: .hex
-            case .base64: .base64(Base64Pieces())
-            case .raw: .raw
-            case .size: .size(0)
-            }
-    }
-
-    /// A whole message.
-    static func write(_ bytes: UnsafeRawBufferPointer, as form: OutputOptions.BinaryForm, to output: inout [UInt8]) {
-        var format = MessageFormat(form)
-        format.append(bytes, to: &output)
-        format.finish(to: &output)
-    }
-
-    mutating func append(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-        switch state {
-        case .dump(var dump):
-            dump.append(bytes, to: &output)
-            state = .dump(dump)
-        case .hex: output.append(hexOf: bytes)
-        case .base64(var pieces):
-            pieces.append(bytes, to: &output)
-            state = .base64(pieces)
-        case .raw: output.append(contentsOf: bytes)
-        case .size(let count): state = .size(count + UInt64(bytes.count))
-        }
-    }
-
-    mutating func finish(to output: inout [UInt8]) {
-        switch state {
-        case .dump(var dump):
-            dump.finish(to: &output)
-            state = .dump(dump)
-        case .base64(var pieces):
-            pieces.finish(to: &output)
-            state = .base64(pieces)
-        case .size(let count):
-            output.append(decimal: count)
-            output.append(literal: count == 1 ? " byte" : " bytes")
-            state = .size(0)
-        case .hex, .raw: break
-        }
-    }
-}
-
-/// Base64 of bytes that come in pieces: up to two of them wait for the group of three that they begin.
-private struct Base64Pieces {
-    private var waiting: (UInt8, UInt8) = (0, 0)
-    private var waitingCount = 0
-
-    mutating func append(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-        var rest = bytes[...]
-        while waitingCount > 0, let byte = rest.first {
-            rest = rest.dropFirst()
-            if waitingCount == 1 {
-                waiting.1 = byte
-                waitingCount = 2
-            } else {
-                waitingCount = 0
-                withUnsafeBytes(of: (waiting.0, waiting.1, byte)) { Base64.encode($0.bytes, into: &output) }
-            }
-        }
-        let whole = rest.prefix(rest.count / 3 * 3)
-        if !whole.isEmpty { Base64.encode(UnsafeRawBufferPointer(rebasing: whole).bytes, into: &output) }
-        for byte in rest.dropFirst(whole.count) {
-            if waitingCount == 0 { waiting.0 = byte } else { waiting.1 = byte }
-            waitingCount += 1
-        }
-    }
-
-    mutating func finish(to output: inout [UInt8]) {
-        let count = waitingCount
-        waitingCount = 0
-        withUnsafeBytes(of: waiting) { Base64.encode(UnsafeRawBufferPointer(rebasing: $0.prefix(count)).bytes, into: &output) }
-    }
-}
-
 extension [UInt8] {
+    /// Appends a binary payload in the form that `--binary-as` asks for, with no newline after it. An empty one is `0 bytes` as `size`, and nothing
+    /// in the other forms.
+    mutating func append(_ bytes: UnsafeRawBufferPointer, as form: OutputOptions.BinaryForm) {
+        switch form {
+        case .dump: append(dumpOf: bytes)
+        case .hex: append(hexOf: bytes)
+        case .base64: Base64.encode(bytes.bytes, into: &self)
+        case .raw: append(contentsOf: bytes)
+        case .size:
+            append(decimal: UInt64(bytes.count))
+            append(literal: bytes.count == 1 ? " byte" : " bytes")
+        }
+    }
+
+    /// Two lower-case digits a byte.
+    private mutating func append(hexOf bytes: UnsafeRawBufferPointer) {
+        let start = count
+        append(contentsOf: repeatElement(0, count: bytes.count * 2))
+        withUnsafeMutableBufferPointer { output in
+            for index in 0..<bytes.count {
+                output[start &+ 2 &* index] = hexDigit(bytes[index] >> 4)
+                output[start &+ 2 &* index &+ 1] = hexDigit(bytes[index] & 15)
+            }
+        }
+    }
+
+    /// Offset, hexadecimal and ASCII, sixteen bytes a row, as `hexdump -C` shows them:
+    ///
+    ///     00000000  48 65 6c 6c 6f 2c 20 77  6f 72 6c 64 0a           |Hello, world.|
+    ///
+    /// Newlines separate the rows. Beyond 4 GiB the offset takes more than its eight digits.
+    private mutating func append(dumpOf bytes: UnsafeRawBufferPointer) {
+        reserveCapacity(count + bytes.count / 16 * (10 + Self.blankCells.utf8CodeUnitCount + 16))
+        for offset in stride(from: 0, to: bytes.count, by: 16) {
+            if offset > 0 { append(UInt8(ascii: "\n")) }
+            append(row: UnsafeRawBufferPointer(rebasing: bytes[offset..<Swift.min(offset + 16, bytes.count)]), at: offset)
+        }
+    }
+
+    /// What stands between the offset and the ASCII column: two groups of eight cells, overwritten where there is a byte.
+    private static var blankCells: StaticString { "                                                    |" }
+
+    private mutating func append(row bytes: UnsafeRawBufferPointer, at offset: Int) {
+        let digits = Swift.max(8, (Int.bitWidth - offset.leadingZeroBitCount + 3) / 4)
+        let start = count
+        append(contentsOf: repeatElement(0, count: digits))
+        append(literal: Self.blankCells)
+        append(contentsOf: bytes)
+        append(UInt8(ascii: "|"))
+        withUnsafeMutableBytes { output in
+            for digit in 0..<digits {
+                output[start + digit] = hexDigit(UInt8(truncatingIfNeeded: offset >> ((digits - 1 - digit) * 4)) & 15)
+            }
+            let cells = start + digits + 2
+            let text = start + digits + Self.blankCells.utf8CodeUnitCount
+            for column in 0..<bytes.count {
+                let byte = bytes[column]
+                let cell = cells + column * 3 + column / 8
+                output[cell] = hexDigit(byte >> 4)
+                output[cell + 1] = hexDigit(byte & 15)
+                if !(0x20...0x7e).contains(byte) { output[text + column] = UInt8(ascii: ".") }
+            }
+        }
+    }
+
     /// Text known at compile time, copied in one go.
     @inline(__always)
     mutating func append(literal text: StaticString) {
@@ -114,18 +83,6 @@ extension [UInt8] {
         append(contentsOf: repeatElement(0, count: digits))
         withUnsafeMutableBytes { $0.write(value, digits: digits, at: start) }
     }
-
-    /// Two lower-case digits a byte.
-    fileprivate mutating func append(hexOf bytes: UnsafeRawBufferPointer) {
-        let start = count
-        append(contentsOf: repeatElement(0, count: bytes.count * 2))
-        withUnsafeMutableBufferPointer { output in
-            for index in 0..<bytes.count {
-                output[start &+ 2 &* index] = hexDigit(bytes[index] >> 4)
-                output[start &+ 2 &* index &+ 1] = hexDigit(bytes[index] & 15)
-            }
-        }
-    }
 }
 
 extension UnsafeMutableRawBufferPointer {
@@ -138,4 +95,10 @@ extension UnsafeMutableRawBufferPointer {
             rest /= 10
         }
     }
+}
+
+/// The lower-case digit of a value below 16; without a table and without a branch, so that a loop of it becomes vector code.
+@inline(__always)
+func hexDigit(_ value: UInt8) -> UInt8 {
+    value &+ (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
 }

@@ -7,7 +7,7 @@ import CPosix
 final class OutputDescriptor {
     private struct Target {
         let writer: DescriptorWriter
-        /// Whether its reader is missed as soon as it goes, and not only once there is something to write.
+        /// Whether a reader that is gone is reported at once, and not only by the next write.
         let watchesReader: Bool
         let watch: DescriptorWatch
         /// Whether it's closed with this.
@@ -18,7 +18,7 @@ final class OutputDescriptor {
     var buffer: [UInt8] = []
     /// All that waited has been written, after `isBlocked` was true.
     var onDrain: (() -> Void)?
-    /// The reader is gone, or the disk is full; nothing more can be written. The errno. Called at once where that has been found out already.
+    /// The reader is gone, or the disk is full; nothing more can be written. The errno. Called at once if that is known already.
     var onFailure: ((Int32) -> Void)? {
         didSet {
             rearm()
@@ -50,7 +50,7 @@ final class OutputDescriptor {
         let descriptor = CPosix.open(path, O_WRONLY | O_APPEND | O_NONBLOCK)
         if descriptor >= 0 {
             adoptOwn(descriptor)
-        } else if errno == ENXIO, isPipe(path) {
+        } else if errno == ENXIO, fileType(path) == S_IFIFO {
             awaitReader(path)
         } else {
             throw FileError(.open, path)
@@ -66,7 +66,7 @@ final class OutputDescriptor {
     private func adopt(_ writer: DescriptorWriter, watchesReader: Bool, isOwned: Bool = false) {
         let watch = DescriptorWatch(writer.descriptor)
         watch.onWritable = { [unowned self] in writable() }
-        watch.onBreak = { [unowned self] in readerLeft() }
+        watch.onBreak = { [unowned self] in if !hasFailed { fail(EPIPE) } }
         target = Target(writer: writer, watchesReader: watchesReader, watch: watch, isOwned: isOwned)
     }
 
@@ -101,10 +101,6 @@ final class OutputDescriptor {
         target.watch.arm(writing: isBlocked, breaking: target.watchesReader && !hasFailed && onFailure != nil)
     }
 
-    private func readerLeft() {
-        if !hasFailed { fail(EPIPE) }
-    }
-
     private func fail(_ error: Int32) {
         failure = error
         isBlocked = false
@@ -112,9 +108,6 @@ final class OutputDescriptor {
         discard()
         onFailure?(error)
     }
-
-    /// What is gathered and not yet written; bytes.
-    var backlog: Int { buffer.count - written }
 
     /// Writes what is gathered, as far as the reader takes it.
     func flush() {
@@ -131,7 +124,8 @@ final class OutputDescriptor {
             if count > 0 {
                 written += count
             } else if errno == EAGAIN || errno == EWOULDBLOCK {
-                return wait()
+                isBlocked = true
+                return rearm()
             } else if errno != EINTR {
                 return fail(errno)
             }
@@ -148,11 +142,6 @@ final class OutputDescriptor {
         }
     }
 
-    private func wait() {
-        isBlocked = true
-        rearm()
-    }
-
     private func writable() {
         guard isBlocked else { return }
         isBlocked = false
@@ -163,9 +152,4 @@ final class OutputDescriptor {
     }
 
     private static let keptCapacity = 256 << 10
-}
-
-private func isPipe(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
 }

@@ -3,7 +3,7 @@ import CPosix
 /// Writes to a descriptor without ever waiting for its reader.
 ///
 /// A descriptor that we were started with may be shared with other programs, so its mode is left alone: a pipe or terminal is opened anew as
-/// non-blocking where the system allows that, a socket is told with each call, and elsewhere no more is written at once than a ready pipe is
+/// non-blocking if the system allows that, a socket's writes don't block by a flag of each call, and otherwise no more is written at once than a ready pipe is
 /// bound to take.
 struct DescriptorWriter: Sendable {
     private enum Way {
@@ -23,9 +23,7 @@ struct DescriptorWriter: Sendable {
     init(nonBlocking descriptor: Int32) { self.init(descriptor, .nonBlocking) }
 
     init(sharing descriptor: Int32) {
-        var status = stat()
-        // What can't be looked at is taken for a file: its writes fail in their own time.
-        switch fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG {
+        switch fileType(descriptor) {
         case S_IFSOCK: self.init(descriptor, .socket)
         case S_IFIFO: self.init(reopening: descriptor)
         case S_IFCHR where isatty(descriptor) == 1: self.init(reopening: descriptor)
@@ -43,7 +41,7 @@ struct DescriptorWriter: Sendable {
         (self.descriptor, self.way) = (descriptor, way)
     }
 
-    /// Writes as much as the reader takes: the count, or -1 with `errno`, which is `EAGAIN` where that is nothing.
+    /// Writes as much as the reader takes: the count, or -1 with `errno`, which is `EAGAIN` if that is nothing.
     func write(_ bytes: UnsafeRawBufferPointer) -> Int {
         switch way {
         case .direct, .nonBlocking: return CPosix.write(descriptor, bytes.baseAddress, bytes.count)
@@ -58,7 +56,7 @@ struct DescriptorWriter: Sendable {
         }
     }
 
-    /// Waits until there is room, or the reader is gone; false where there is none in time.
+    /// Waits until there is room, or the reader is gone; false if there is none in time.
     func waitForRoom(milliseconds: Int32) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         return poll(&entry, 1, milliseconds) == 1

@@ -16,7 +16,7 @@ final class FileSaver {
         var path: String
         var byteCount: Int
 
-        var description: String { "saved \(byteCount) \(byteCount == 1 ? "byte" : "bytes") to \(path)" }
+        var description: String { "saved \(counted(byteCount, "byte")) to \(path)" }
     }
 
     /// What goes where; `byteCount` is of the message so far.
@@ -68,59 +68,53 @@ final class FileSaver {
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws(FileError) {
-        var rest = bytes
-        while let base = rest.baseAddress, rest.count > 0 {
-            // Darwin takes INT_MAX bytes a call at most.
-            let written = CPosix.write(descriptor, base, min(rest.count, 1 << 30))
-            if written >= 0 {
-                byteCount += written
-                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-            } else if errno != EINTR {
-                let error = FileError(.writeTo, path)
-                abandon()
-                throw error
-            }
+        let written = writeToFile(bytes, descriptor)
+        byteCount += written
+        guard written == bytes.count else {
+            let error = FileError(.writeTo, path)
+            abandon()
+            throw error
         }
     }
 
     /// Ends the message begun; its file is then to be seen under its name.
     func finish() throws(FileError) -> Saved {
-        guard let message else { preconditionFailure("finish() without begin()") }
-        self.message = nil
-        switch message {
-        case .part(let part, let directory):
-            return Saved(path: directory.path(of: try directory.publish(part)), byteCount: byteCount)
-        case .appended(let file, _): return Saved(path: file.path, byteCount: byteCount)
-        case .streamed(let stream): return Saved(path: stream.path, byteCount: byteCount)
+        let path: String
+        switch message.take() {
+        case .part(let part, let directory): path = directory.path(of: try directory.publish(part))
+        case .appended(let file, _): path = file.path
+        case .streamed(let stream): path = stream.path
         case .spooled(let descriptor, let file):
             defer { close(descriptor) }
             try file.append(contentsOf: descriptor, byteCount)
-            return Saved(path: file.path, byteCount: byteCount)
+            path = file.path
+        case nil: preconditionFailure("finish() without begin()")
         }
+        return Saved(path: path, byteCount: byteCount)
     }
 
-    /// Saves whole messages that lie one after the other, of `counts` bytes each; `told` is called for each that is in its file.
+    /// Saves whole messages that lie one after the other, of `counts` bytes each; `saved` is called for each that is in its file.
     ///
     /// - Throws: at the first that can't be saved; those before it are.
-    func save(_ bytes: UnsafeRawBufferPointer, _ counts: [Int], told: (Saved) -> Void) throws(FileError) {
+    func save(_ bytes: UnsafeRawBufferPointer, _ counts: [Int], saved: (Saved) -> Void) throws(FileError) {
         switch destination {
         case .directory:
             var start = 0
             for count in counts {
                 try begin()
                 try write(UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)]))
-                told(try finish())
+                saved(try finish())
                 start += count
             }
         case .file(let file):
             abandon()
             let (whole, error) = file.append(bytes, counts)
-            for count in counts.prefix(whole) { told(Saved(path: file.path, byteCount: count)) }
+            for count in counts.prefix(whole) { saved(Saved(path: file.path, byteCount: count)) }
             if let error { throw error }
         case .stream(let stream):
             abandon()
             try stream.write(bytes)
-            for count in counts { told(Saved(path: stream.path, byteCount: count)) }
+            for count in counts { saved(Saved(path: stream.path, byteCount: count)) }
         }
     }
 
@@ -150,16 +144,14 @@ enum SaveDestination {
     init(_ path: String) throws(FileError) {
         // A file that meets its limit (`ulimit -f`) is an error of `write`, and not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
-        if path.hasSuffix("/") || SaveDirectory.isDirectory(path) {
-            self = .directory(try SaveDirectory(path))
-        } else if AppendedFile.isDevice(path) {
-            self = .stream(try SavedStream(path))
-        } else {
-            self = .file(try AppendedFile(path))
+        switch fileType(path) {
+        case let type where type == S_IFDIR || path.hasSuffix("/"): self = .directory(try SaveDirectory(path))
+        case S_IFREG?, nil: self = .file(try AppendedFile(path))
+        default: self = .stream(try SavedStream(path))
         }
     }
 
-    /// The pipe or device that is saved to, if it is one: where it is blocked nothing more should come.
+    /// The pipe or device that is saved to, if it is one: while it is blocked nothing more should come.
     var stream: SavedStream? { if case .stream(let stream) = self { stream } else { nil } }
 }
 
@@ -167,12 +159,6 @@ enum SaveDestination {
 final class AppendedFile {
     let path: String
     let descriptor: Int32
-
-    /// Whether there is something at `path` that is no file: a pipe, a terminal or another device.
-    static func isDevice(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
-    }
 
     init(_ path: String) throws(FileError) {
         self.path = path
@@ -182,31 +168,21 @@ final class AppendedFile {
 
     deinit { close(descriptor) }
 
-    var length: Int {
-        var status = stat()
-        return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
-    }
+    var length: Int { max(Int(lseek(descriptor, 0, SEEK_END)), 0) }
 
     /// Writes messages of `counts` bytes each at once; returns how many are in the file, and the error that kept the next one out.
     func append(_ bytes: UnsafeRawBufferPointer, _ counts: [Int]) -> (whole: Int, error: FileError?) {
         let start = length
-        var written = 0
-        while let base = bytes.baseAddress, written < bytes.count {
-            let count = CPosix.write(descriptor, base + written, min(bytes.count - written, 1 << 30))
-            if count >= 0 {
-                written += count
-            } else if errno != EINTR {
-                let error = FileError(.writeTo, path)
-                var (whole, end) = (0, 0)
-                while end + counts[whole] <= written {
-                    end += counts[whole]
-                    whole += 1
-                }
-                cutBack(to: start + end, written: written - end)
-                return (whole, error)
-            }
+        let written = writeToFile(bytes, descriptor)
+        guard written < bytes.count else { return (counts.count, nil) }
+        let error = FileError(.writeTo, path)
+        var (whole, end) = (0, 0)
+        while end + counts[whole] <= written {
+            end += counts[whole]
+            whole += 1
         }
-        return (counts.count, nil)
+        cutBack(to: start + end, written: written - end)
+        return (whole, error)
     }
 
     /// Copies the `byteCount` bytes of another file to the end; all of them, or none.
@@ -259,21 +235,17 @@ final class SaveDirectory {
 
     private let path: String
     private let descriptor: Int32
-    private var next: Int
-
-    static func isDirectory(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
+    /// After the highest number of a file that is there, so that a long run does not try each of them again.
+    private var next = 1
 
     init(_ path: String) throws(FileError) {
-        guard Self.isDirectory(path) || mkdir(path, 0o777) == 0 || errno == EEXIST else { throw FileError(.create, path) }
+        guard fileType(path) == S_IFDIR || mkdir(path, 0o777) == 0 || errno == EEXIST else { throw FileError(.create, path) }
         descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(.open, path) }
         self.path = path
-        next = 1
         guard access(path, W_OK | X_OK) == 0 else { throw FileError(.writeTo, path) }
-        next = try highestNumber() + 1
+        guard let names = names(in: path) else { throw FileError(.open, path) }
+        next = (names.compactMap(Self.number).max() ?? 0) + 1
     }
 
     deinit { close(descriptor) }
@@ -287,32 +259,28 @@ final class SaveDirectory {
             let name = Part(number: number, descriptor: -1).name
             let file = openat(descriptor, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
             if file >= 0 { return Part(number: number, descriptor: file) }
-            // Another run is at this number, or one that was killed left it behind.
+            // Another run is at this number, or one that was killed left it.
             guard errno == EEXIST else { throw FileError(.create, path(of: name)) }
         }
     }
 
     /// Publishes the part under its name, or the next one that is free, and returns which. In the case of an error the part is gone.
     func publish(_ part: Part) throws(FileError) -> String {
-        // NFS and quotas may report a full disk only now. The descriptor is closed even so.
-        guard close(part.descriptor) == 0 || errno == EINTR || errno == EINPROGRESS else {
-            let error = FileError(.writeTo, path(of: part.name))
+        do throws(FileError) {
+            // NFS and quotas may report a full disk only now. The descriptor is closed even so.
+            guard close(part.descriptor) == 0 || errno == EINTR || errno == EINPROGRESS else {
+                throw FileError(.writeTo, path(of: part.name))
+            }
+            var number = part.number
+            while !rename(part.name, to: Self.name(number)) {
+                guard errno == EEXIST else { throw FileError(.create, path(of: Self.name(number))) }
+                number = max(number + 1, next)
+            }
+            next = max(next, number + 1)
+            return Self.name(number)
+        } catch {
             unlinkat(descriptor, part.name, 0)
             throw error
-        }
-        var number = part.number
-        while true {
-            let name = Self.name(number)
-            if give(part.name, newName: name) {
-                next = max(next, number + 1)
-                return name
-            }
-            guard errno == EEXIST else {
-                let error = FileError(.create, path(of: name))
-                unlinkat(descriptor, part.name, 0)
-                throw error
-            }
-            number = max(number + 1, next)
         }
     }
 
@@ -322,7 +290,7 @@ final class SaveDirectory {
     }
 
     /// Renames without replacing what is there: false, with `errno`, if that can't be.
-    private func give(_ name: String, newName: String) -> Bool {
+    private func rename(_ name: String, to newName: String) -> Bool {
         if linkat(descriptor, name, descriptor, newName, 0) == 0 {
             unlinkat(descriptor, name, 0)
             return true
@@ -337,18 +305,6 @@ final class SaveDirectory {
         unlinkat(descriptor, newName, 0)
         errno = code
         return false
-    }
-
-    /// The highest number of a file that is there, so that a long run does not try each of them again.
-    private func highestNumber() throws(FileError) -> Int {
-        guard let listing = opendir(path) else { throw FileError(.open, path) }
-        defer { closedir(listing) }
-        var highest = 0
-        while let entry = readdir(listing) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            if let number = Self.number(name) { highest = max(highest, number) }
-        }
-        return highest
     }
 
     private static func name(_ number: Int) -> String {

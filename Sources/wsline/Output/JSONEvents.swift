@@ -26,9 +26,9 @@ enum Direction: String {
 /// | `open`    | `url` (never with credentials), `subprotocol` (or null), `extensions` (array of strings, each as in its header), `headers` (of the peer's half of the handshake: array of `[name, value]`, in order, repeated ones kept, credentials as `***`) |
 /// | `message` | `type` (`text` or `binary`), `text` (of a text), `base64` (of a binary) or `file` (of a binary that was saved), `bytes` (the payload's length)  |
 /// | `ping`    | the payload as `text` if it is UTF-8, else as `base64`; `bytes`                                           |
-/// | `pong`    | as a ping; `rtt_ms` (the round trip, to three digits) where it answers a ping of ours                      |
+/// | `pong`    | as a ping; `rtt_ms` (the round trip, to three digits) if it answers a ping of ours                      |
 /// | `close`   | `code` (1005: the peer's Close had none, 1006: no Close came), `name` (the code's), `reason`, `clean` (true or false), `by` (`us` or `peer`) |
-/// | `error`   | `stage` (``Stage``), `message`, `exit` (the exit status it leads to), `status` (of the HTTP response) where one refused the handshake |
+/// | `error`   | `stage` (``Stage``), `message`, `exit` (the exit status it leads to), `status` (of the HTTP response) if one refused the handshake |
 ///
 /// No line can drive a terminal: what could is escaped, which a parser undoes.
 struct JSONEvents {
@@ -68,7 +68,7 @@ struct JSONEvents {
         }
     }
 
-    /// What every event has. `client` is nil but while listening.
+    /// What every event has. `client` is nil except while listening.
     struct Head {
         var direction: Direction
         var client: Int?
@@ -89,12 +89,8 @@ struct JSONEvents {
     ) {
         begin(head, "open", to: &output)
         output.appendJSON("url", url.description)
-        if let subprotocol {
-            output.appendJSON("subprotocol", subprotocol)
-        } else {
-            output.appendJSONName("subprotocol")
-            output.append(literal: "null")
-        }
+        output.appendJSONName("subprotocol")
+        if let subprotocol { output.appendJSONString(subprotocol) } else { output.append(literal: "null") }
         output.appendJSONArray("extensions", extensions) { $1.appendJSONString($0.description) }
         output.appendJSONArray("headers", headers.redacted.fields) { field, output in
             output.append(UInt8(ascii: "["))
@@ -109,14 +105,8 @@ struct JSONEvents {
     /// A whole message; a text is valid UTF-8.
     mutating func message(_ head: Head, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         begin(head, "message", to: &output)
-        switch kind {
-        case .text:
-            output.appendJSON("type", literal: "text")
-            output.appendJSON(text: payload)
-        case .binary:
-            output.appendJSON("type", literal: "binary")
-            output.appendJSON(base64: payload)
-        }
+        output.appendJSON("type", literal: kind == .text ? "text" : "binary")
+        if kind == .text { output.appendJSON(text: payload) } else { output.appendJSON(base64: payload) }
         output.appendJSON("bytes", UInt64(payload.count))
         end(&output)
     }
@@ -185,11 +175,7 @@ struct JSONEvents {
 
 extension [UInt8] {
     fileprivate mutating func appendControlPayload(_ payload: UnsafeRawBufferPointer) {
-        if UTF8Validator.firstError(in: payload) == nil {
-            appendJSON(text: payload)
-        } else {
-            appendJSON(base64: payload)
-        }
+        if UTF8Validator.firstError(in: payload) == nil { appendJSON(text: payload) } else { appendJSON(base64: payload) }
         appendJSON("bytes", UInt64(payload.count))
     }
 

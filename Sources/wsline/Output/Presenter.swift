@@ -15,7 +15,10 @@ struct MessagePresenter {
     /// Whether a text goes out as it came, with a separator after it: by far the most common case, and the one that has to be fast.
     private let isPlain: Bool
     private var events: JSONEvents?
-    private var saving = Saving.nothing { didSet { watchSaving() } }
+    /// Where binary messages go; nil shows them.
+    private var saving: Saving?
+    /// Whether several clients' messages may be under way at once.
+    private let isShared: Bool
     /// What was saved to before, and has not been written yet.
     private var formerStreams: [SavedStream] = []
     /// What was to be saved has found room, after ``isSaveBlocked``.
@@ -23,19 +26,10 @@ struct MessagePresenter {
     /// What waited to be saved can't be.
     var onSaveFailure: ((FileError) -> Void)? { didSet { watchSaving() } }
 
-    @EventLoop
-    private enum Saving {
-        case nothing
-        case one(SaveDestination, SaveQueue)
-        /// Several clients' messages may be under way; a queue is there only while one is.
-        case each(SaveDestination, [Int: SaveQueue])
-
-        var stream: SavedStream? {
-            switch self {
-            case .nothing: nil
-            case .one(let destination, _), .each(let destination, _): destination.stream
-            }
-        }
+    private struct Saving {
+        let destination: SaveDestination
+        /// Where each client's messages are gathered; of several clients only while one is under way.
+        var queues: [Int?: SaveQueue] = [:]
     }
 
     /// - Parameters:
@@ -52,47 +46,39 @@ struct MessagePresenter {
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
         suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
         isPlain = !filters && !options.isJSON && !options.timestamps && style == nil
+        isShared = sharing
         if options.isJSON { events = JSONEvents() }
-        if let path = options.save { saving = try makeSaving(path, sharing) }
+        saving = try options.save.map { path throws(FileError) in Saving(destination: try SaveDestination(path)) }
     }
-
-    /// Whether binary messages go to files.
-    private var savesBinary: Bool { if case .nothing = saving { false } else { true } }
 
     /// Whether a whole binary message is to be saved, rather than parts of it.
-    var savesWhole: Bool { savesBinary && !streamsBinary }
+    var savesWhole: Bool { saving != nil && !streamsBinary }
 
     /// Whether they are to be handed on in parts, whatever their size. Several clients' can't be in a pipe, which is to have each whole.
-    var streamsBinary: Bool {
-        switch saving {
-        case .nothing: false
-        case .one: true
-        case .each(let destination, _): destination.stream == nil
-        }
-    }
+    var streamsBinary: Bool { saving != nil && !(isShared && stream != nil) }
+
+    /// The pipe or device that is saved to, if it is one.
+    private var stream: SavedStream? { saving?.destination.stream }
 
     /// Saves binary messages to `path` from now on, or shows them again.
     mutating func save(to path: String?, reporting output: inout [UInt8]) throws(FileError) {
-        abandonPart()
-        try endBatch(into: &output)
-        if let stream = saving.stream, stream.isBlocked { formerStreams.append(stream) }
-        saving = .nothing
-        if let path { saving = try makeSaving(path, false) }
-    }
-
-    private func makeSaving(_ path: String, _ sharing: Bool) throws(FileError) -> Saving {
-        let destination = try SaveDestination(path)
-        return sharing ? .each(destination, [:]) : .one(destination, SaveQueue(FileSaver(destination)))
+        for (client, queue) in saving?.queues ?? [:] {
+            queue.abandon()
+            try queue.flush { report($0, client, &output) }
+        }
+        if let stream, stream.isBlocked { formerStreams.append(stream) }
+        saving = nil
+        if let path { saving = Saving(destination: try SaveDestination(path)) }
+        watchSaving()
     }
 
     private func watchSaving() {
-        guard let stream = saving.stream else { return }
-        stream.onDrain = onSaveDrain
-        stream.onFailure = onSaveFailure
+        stream?.onDrain = onSaveDrain
+        stream?.onFailure = onSaveFailure
     }
 
     /// Whether a pipe or device that is saved to takes no more for now: nothing more should come until ``onSaveDrain``.
-    var isSaveBlocked: Bool { saving.stream?.isBlocked == true || formerStreams.contains(where: \.isBlocked) }
+    var isSaveBlocked: Bool { stream?.isBlocked == true || formerStreams.contains(where: \.isBlocked) }
 
     // MARK: Messages
 
@@ -157,10 +143,10 @@ struct MessagePresenter {
         } else {
             if binaryForm == .dump, !prefix.isEmpty {
                 output.append(literal: "binary, ")
-                MessageFormat.write(bytes, as: .size, to: &output)
+                output.append(bytes, as: .size)
                 if !bytes.isEmpty { output.append(0x0A) }
             }
-            MessageFormat.write(bytes, as: binaryForm, to: &output)
+            output.append(bytes, as: binaryForm)
         }
         output.append(contentsOf: suffix)
     }
@@ -196,31 +182,25 @@ struct MessagePresenter {
     /// Gathers at least a read's small messages; a thousand clients may have one under way.
     private static let sharedCapacity = 64 << 10
 
-    /// Where a client's messages are gathered; nil where they aren't saved, or none is under way.
+    /// Where a client's messages are gathered; nil if they aren't saved, or none is under way.
     private mutating func saveQueue(_ client: Int?, begins: Bool) -> SaveQueue? {
-        switch saving {
-        case .nothing: return nil
-        case .one(_, let queue): return queue
-        case .each(let destination, var queues):
-            if let queue = queues[client ?? 0] { return queue }
-            guard begins else { return nil }
-            let queue = SaveQueue(FileSaver(destination, spools: true), capacity: Self.sharedCapacity)
-            queues[client ?? 0] = queue
-            saving = .each(destination, queues)
-            return queue
-        }
+        guard let saving else { return nil }
+        if let queue = saving.queues[client] { return queue }
+        guard begins else { return nil }
+        let saver = FileSaver(saving.destination, spools: isShared)
+        let queue = isShared ? SaveQueue(saver, capacity: Self.sharedCapacity) : SaveQueue(saver)
+        self.saving?.queues[client] = queue
+        return queue
     }
 
     private mutating func forgetQueue(_ queue: SaveQueue, _ client: Int?) {
-        guard queue.isIdle, case .each(let destination, var queues) = saving else { return }
-        queues[client ?? 0] = nil
-        saving = .each(destination, queues)
+        if isShared, queue.isIdle { saving?.queues[client] = nil }
     }
 
-    /// Says where a message went: in its event, or in a line.
+    /// Reports where a message went: in its event, or in a line.
     private mutating func report(_ saved: FileSaver.Saved, _ client: Int?, _ output: inout [UInt8]) {
         guard events != nil else {
-            guard let stream = saving.stream, stream.isBlocked else { return diagnostics.notice("\(saved)") }
+            guard let stream, stream.isBlocked else { return diagnostics.notice("\(saved)") }
             return stream.whenWritten { [diagnostics] in diagnostics.notice("\(saved)") }
         }
         events?.message(.init(.in, client: client), savedTo: saved.path, byteCount: saved.byteCount, to: &output)
@@ -252,7 +232,7 @@ struct MessagePresenter {
         var status: Int?
         if case .refused(let refusal) = error { status = refusal.response?.status }
         events?.error(
-            .init(.in, client: client), JSONEvents.Stage(error), FailureReport(error).verdict, exit: ExitStatus(error), httpStatus: status,
+            .init(.in, client: client), JSONEvents.Stage(error), error.verdict, exit: ExitStatus(error), httpStatus: status,
             to: &output)
     }
 

@@ -88,7 +88,7 @@ final class SaveQueue {
             start = end
         }
         if let end = whole.last {
-            try saver.save(bytes(start..<end), zip([start] + whole, whole).map { $1 - $0 }, told: saved)
+            try saver.save(bytes(start..<end), zip([start] + whole, whole).map { $1 - $0 }, saved: saved)
             start = end
         }
         if all, start < count {

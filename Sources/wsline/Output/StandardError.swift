@@ -4,8 +4,8 @@ import WebSocketTransport
 
 /// Standard error, for all threads, none of which ever waits for it.
 ///
-/// Lines that can't be written yet wait for the reader. Where they become too many the older ones are dropped, and counted in their place: the
-/// latest say what a run came to.
+/// Lines that can't be written yet wait for the reader. If they become too many the older ones are dropped, and counted in their place: the
+/// latest report how a run ended.
 final class ErrorOutput: Sendable {
     static let standard = ErrorOutput(STDERR_FILENO)
 

@@ -1,13 +1,12 @@
-import WebSocketTransport
-
 extension OptionGroup {
+    /// What to connect to, or to listen on, is found by ``Configuration/Mode``; the scanner answers `--help` and `--version`.
     static let calling = OptionGroup(
         title: "Calling it", topic: "calling",
         options: [
             .value(
                 "URL", "-c", "--connect", does: "The same as URL alone", details: "As wscat spells it.",
                 rules: [.contradicts("--demo")]
-            ) { $0.urls.append($1.text) },
+            ),
             .value(
                 "[HOST:]PORT", "-l", "--listen",
                 does: """
@@ -18,22 +17,16 @@ extension OptionGroup {
                     answered with itself instead. 0.0.0.0:PORT and [::]:PORT listen on every address.
                     """,
                 elsewhere: ["--server-mode"]
-            ) { draft, argument in
-                do throws(TransportError) {
-                    draft.listen = try ListenTarget(parsing: argument.text)
-                } catch {
-                    throw UsageFailure(error.oneLine)
-                }
-            },
+            ),
             .flag(
                 "--demo", does: "Connect to an echo server inside wsline",
                 details: "Nothing leaves this machine; it is meant for trying things out.",
                 rules: [.contradicts("--listen")]
-            ) { $0.isDemo = true },
+            ),
             .flag(
                 "-h", "--help", does: "Show this help, or more about TOPIC",
                 details: "TOPIC is an option, or the topic that stands after a heading of the help."
-            ) { _ in },
-            .flag("-V", "--version", does: "Show the versions of wsline and of the libraries that it uses") { _ in },
+            ),
+            .flag("-V", "--version", does: "Show the versions of wsline and of the libraries that it uses"),
         ])
 }

@@ -2,8 +2,7 @@ import WebSocketProtocol
 import WebSocketTransport
 
 extension OptionGroup {
-    static let connection = OptionGroup(
-        title: "Connection", topic: "connection", options: request + way + limits)
+    static let connection = OptionGroup(title: "Connection", topic: "connection", options: request + way + limits)
 
     // MARK: The request
 
@@ -12,49 +11,32 @@ extension OptionGroup {
             "NAME", "-s", "--subprotocol", does: "Offer a subprotocol, or support it with -l; can be repeated",
             details:
                 "Names may also be listed with commas, in order of preference. Of a listener's, the first that the client offers is chosen."
-        ) { draft, argument in
+        ) { configuration, argument in
             // No token holds a comma, so a list of them can't be mistaken.
-            draft.connection.handshake.subprotocols += argument.text.split(separator: ",", omittingEmptySubsequences: false).map {
-                String($0.drop { $0 == " " })
-            }
+            let names = argument.text.split(separator: ",", omittingEmptySubsequences: false)
+            configuration.connection.handshake.subprotocols += names.map { String($0.drop { $0 == " " }) }
         },
         .value(
             "'Name: value'", "-H", "--header", does: "Send a header; can be repeated", details: "Repeated names are kept, in their order.",
             in: .client
-        ) {
-            draft, argument in
-            do throws(HTTPFieldError) {
-                draft.connection.handshake.headers.append(try HTTPHeaders.Field(parsing: argument.text))
-            } catch {
-                throw UsageFailure(error.description)
-            }
-        },
+        ) { $0.connection.handshake.headers.append(try HTTPHeaders.Field(parsing: $1.text)) },
         .value(
             "USER:PASS", "--auth", does: "Send Basic authentication; @FILE takes it from a file", details: inFile, in: .client,
             rules: [.contradicts("--bearer")], elsewhere: ["-u", "--user", "--basic-auth"]
-        ) { draft, argument in
-            let credentials = try argument.secret()
-            do throws(Authorization.InvalidError) {
-                draft.connection.handshake.authorization = try Authorization(parsing: .init(credentials))
-            } catch {
-                throw UsageFailure("--auth can't be sent: \(error)")
-            }
-        },
+        ) { $0.connection.handshake.authorization = try Authorization(parsing: $1.secret()) },
         .value(
             "TOKEN", "--bearer", does: "Send a bearer token; @FILE takes it from a file", details: inFile, in: .client,
             elsewhere: ["--oauth2-bearer"]
-        ) { draft, argument in
-            guard let authorization = Authorization(bearer: .init(try argument.secret())) else {
+        ) { configuration, argument in
+            guard let authorization = Authorization(bearer: try argument.secret()) else {
                 throw UsageFailure("--bearer has no token that can be sent: it must be visible ASCII, with no blanks in it")
             }
-            draft.connection.handshake.authorization = authorization
+            configuration.connection.handshake.authorization = authorization
         },
         .value(
             "ORIGIN", "-o", "--origin", does: "Send an Origin", details: "A browser sends the page's, and servers may check it.",
             in: .client
-        ) {
-            $0.connection.handshake.origin = $1.text
-        },
+        ) { $0.connection.handshake.origin = $1.text },
         .value("HOST", "--host", does: "Send HOST in place of the URL's", in: .client) { $0.connection.handshake.host = $1.text },
         .value("TEXT", "--user-agent", does: "Send TEXT as the User-Agent; '' sends none", in: .client, elsewhere: ["-A"]) {
             $0.connection.handshake.userAgent = $1.text.isEmpty ? nil : $1.text
@@ -62,20 +44,20 @@ extension OptionGroup {
         .value(
             "VERSION", "-p", "--protocol", does: "Speak version 8 or 13 of the protocol (13)",
             details: "13 is RFC 6455; 8 is an older draft that few servers still speak.", in: .client
-        ) { draft, argument in
+        ) { configuration, argument in
             guard let version = Int(decimal: argument.text, in: 0...255).flatMap(HandshakeVersion.init) else {
                 throw argument.invalid("version", "give 8 or 13, and use -s to name a subprotocol")
             }
-            draft.connection.handshake.version = version
+            configuration.connection.handshake.version = version
         },
         .flag(
             "-L", "--location", does: "Follow redirects", details: "Never from wss to ws; credentials and cookies stay with their server.",
             in: .connect
-        ) { $0.followsRedirects = true },
+        ) { $0.connection.followsRedirects = true },
         .value(
             "N", "--max-redirects", does: "Follow at most N of them (10)", in: .connect,
             rules: [.needs("--location", because: "no redirect is followed without it")]
-        ) { $0.maxRedirects = try $1.count() },
+        ) { $0.connection.maxRedirects = try $1.count() },
         .value(
             "PARAMS", "--deflate", does: "Compress with these parameters, e.g. client_max_window_bits=10,level=9",
             details: """
@@ -83,13 +65,7 @@ extension OptionGroup {
                 negotiate.
                 """,
             rules: [.contradicts("--no-deflate")]
-        ) { draft, argument in
-            do throws(PermessageDeflateSettings.ParseError) {
-                draft.connection.deflate = try PermessageDeflateSettings(parsing: argument.text)
-            } catch {
-                throw UsageFailure("--deflate: \(error)")
-            }
-        },
+        ) { $0.connection.deflate = try PermessageDeflateSettings(parsing: $1.text) },
         .flag("--no-deflate", does: "Don't compress") { $0.connection.deflate = nil },
     ]
 
@@ -102,20 +78,20 @@ extension OptionGroup {
         .flag("-6", does: "Use IPv6 only", in: .connect) { $0.connection.dialing.families = .ipv6 },
         .value(
             "HOST:PORT:ADDR", "--resolve", does: "Connect to ADDR for HOST and PORT; can be repeated",
-            details: "ADDR may be several, listed with commas.",
-            in: .connect
-        ) { draft, argument in
+            details: "ADDR may be several, listed with commas.", in: .connect
+        ) { configuration, argument in
             do throws(TransportError) {
-                draft.connection.dialing.overrides.append(try ResolveOverride(parsing: argument.text))
+                configuration.connection.dialing.overrides.append(try ResolveOverride(parsing: argument.text))
             } catch {
                 throw UsageFailure("--resolve \(error.oneLine)")
             }
         },
-        .value("PATH", "--unix-socket", does: "Connect to a socket file in place of the URL's host", in: .connect) { draft, argument in
+        .value("PATH", "--unix-socket", does: "Connect to a socket file in place of the URL's host", in: .connect) {
+            configuration, argument in
             guard (1...SocketAddress.maximumPathLength).contains(argument.text.utf8.count) else {
                 throw UsageFailure("--unix-socket needs a path of 1 to \(SocketAddress.maximumPathLength) bytes")
             }
-            draft.connection.unixSocket = argument.text
+            configuration.connection.unixSocket = argument.text
         },
         .value(
             "PROXY", "--proxy",
@@ -124,9 +100,9 @@ extension OptionGroup {
                 """,
             details: "socks5 looks the server's name up here, socks5h lets the proxy do it.", in: .connect,
             rules: [.contradicts("--no-proxy")]
-        ) { draft, argument in
+        ) { configuration, argument in
             do throws(TransportError) {
-                draft.connection.proxy = .given(try Proxy(parsing: argument.text))
+                configuration.connection.proxy = .given(try Proxy(parsing: argument.text))
             } catch {
                 // A password with a slash in it looks like a path, which the error would quote.
                 guard !argument.text.contains("@") else {
@@ -144,8 +120,7 @@ extension OptionGroup {
     private static let limits: [Option] = [
         .value(
             "SECS", "--connect-timeout", does: "Give up connecting after that long (10)",
-            details: "It covers all that comes before the connection is open.",
-            in: .client
+            details: "It covers all that comes before the connection is open.", in: .client
         ) { $0.connection.dialing.connectTimeout = try $1.seconds(positive: true) },
         .value("SECS", "--close-timeout", does: "Wait that long for the answer to a close (5)") {
             $0.connection.limits.closeTimeout = try $1.nanoseconds()
@@ -157,7 +132,7 @@ extension OptionGroup {
         .value(
             "SIZE", "--max-memory", does: "Let the messages of all connections hold at most that (512M)",
             details: "Whoever would need more is closed with 1013. The default is --max-message where that is more than 512M."
-        ) { $0.maxMemory = try $1.size() },
+        ) { $0.connection.maxMemory = try $1.size() },
         .value(
             "SECS", "--ping-interval", does: "Send a ping that often",
             details: "It keeps proxies from closing a connection that is silent for long."
@@ -166,16 +141,15 @@ extension OptionGroup {
             "SECS", "--ping-timeout", does: "Give up if a ping has no answer for that long", details: "The exit status is then 8.",
             rules: [.needs("--ping-interval", because: "no ping would be sent to wait for")]
         ) { $0.connection.limits.pingTimeout = try $1.nanoseconds(positive: true) },
-        Option(
-            spellings: ["--reconnect"], value: .optionalCount,
-            summary: "Connect again when the connection is lost, at most N times in a row",
+        .value(
+            .optionalCount, "--reconnect", does: "Connect again when the connection is lost, at most N times in a row",
             details: """
                 Also when it could not be made, or was closed with 1001, 1011, 1012, 1013 or 1014. Attempts begin a quarter of a second apart and then take twice \
                 as long each time, up to 30 seconds. -x messages are sent again on each connection.
                 """,
-            roles: .connect, rules: [], elsewhere: []
-        ) { draft, argument in
-            draft.connection.reconnect = .init(attempts: argument.text.isEmpty ? nil : try argument.count())
+            in: .connect
+        ) { configuration, argument in
+            configuration.connection.reconnectAttempts = argument.text.isEmpty ? .max : try argument.count()
         },
     ]
 }

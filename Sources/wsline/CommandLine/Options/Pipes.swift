@@ -12,7 +12,7 @@ extension OptionGroup {
                     """,
                 in: .messages,
                 rules: [.excludes(["--execute"], because: "with -x the input isn't read"), .excludes(["--echo"], because: withEcho)]
-            ) { draft, argument in draft.input.split = try split(argument) },
+            ) { configuration, argument in configuration.input.split = try split(argument) },
             .flag(
                 "-0", does: "The same as --split nul, and end received messages with NUL too", in: .messages,
                 rules: [.contradicts("--split", unless: "nul")], elsewhere: ["--null-terminated"]
@@ -34,9 +34,9 @@ extension OptionGroup {
                 does:
                     "Listen that long after the end of input, not for a second of silence (2 with -x); 0: close at once, -1: until the server closes",
                 in: .client, rules: [.contradicts("--idle", when: "-1")]
-            ) { draft, argument in
+            ) { configuration, argument in
                 let remedy = ", or -1 to wait until the server closes"
-                draft.stop.wait = argument.text == "-1" ? .untilClosed : .seconds(try argument.seconds(more: remedy))
+                configuration.stop.wait = argument.text == "-1" ? .untilClosed : .seconds(try argument.seconds(more: remedy))
             },
             .value(
                 "SECS", "--idle", does: "Listen after the end of input until no message came for that long",
@@ -57,17 +57,16 @@ extension OptionGroup {
             .value(
                 "REGEX", "--until", does: "Stop after the first message that matches",
                 details: "REGEX is PCRE2's, and is looked for in text messages. It waits as --count does.", in: .messages
-            ) { draft, argument in
+            ) { configuration, argument in
                 do throws(Pattern.SyntaxError) {
-                    draft.stop.until = try Pattern(argument.text)
+                    configuration.stop.until = try Pattern(argument.text)
                 } catch {
                     throw argument.invalid("regular expression", error.description)
                 }
             },
             .value(
                 "SECS", "--timeout", does: "Take no longer than that for the whole run",
-                details: "When the time is up the exit status is 8.",
-                elsewhere: ["-m", "--max-time"]
+                details: "When the time is up the exit status is 8.", elsewhere: ["-m", "--max-time"]
             ) { $0.stop.timeout = try $1.seconds(positive: true) },
             .flag(
                 "--json", does: "Write each event as a line of JSON",
@@ -92,11 +91,11 @@ extension OptionGroup {
                 details:
                     "1005 stands for a Close without a code, 1006 for no Close at all. Another code that would have been status 0 is 8.",
                 in: .client
-            ) { draft, argument in
+            ) { configuration, argument in
                 guard let code = Int(decimal: argument.text, in: 1000...4999) else {
                     throw argument.invalid("close code", "give 1000 to 4999")
                 }
-                draft.stop.expectedClose = CloseCode(UInt16(code))
+                configuration.stop.expectedClose = CloseCode(UInt16(code))
             },
             .flag(
                 "--slash", does: "Obey slash commands in piped input too",
@@ -105,9 +104,7 @@ extension OptionGroup {
             ) { $0.input.slash = true },
             .flag(
                 "--echo", does: "Answer each message with itself", details: "Standard input is left alone. With -l it makes an echo server."
-            ) {
-                $0.echo = true
-            },
+            ) { $0.echo = true },
         ])
 
     private static let withEcho = "with --echo the input isn't read"

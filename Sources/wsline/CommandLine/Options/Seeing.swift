@@ -13,9 +13,7 @@ extension OptionGroup {
             .flag(
                 "-q", "--quiet", does: "Show errors only", details: "On stderr; what is received is written as ever.",
                 elsewhere: ["--silent"]
-            ) {
-                $0.output.quiet = true
-            },
+            ) { $0.output.quiet = true },
             .flag("-T", "--timestamps", does: "Show the time of each message", in: .messages) { $0.output.timestamps = true },
             .flag(
                 "-P", "--show-ping-pong", does: "Show pings and pongs", in: .messages,
