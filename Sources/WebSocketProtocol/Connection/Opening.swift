@@ -209,6 +209,7 @@ extension Connection {
 
     private mutating func refuse(with response: [UInt8]) {
         write(response)
+        hasRefused = true
         unsentBeforeEnd = outbox.count
         opening = .none
         phase = .failed
