@@ -142,6 +142,8 @@ public struct Connection: ~Copyable {
     public internal(set) var opened: HandshakeResult?
     /// Why the handshake failed; set with `.refused`.
     public internal(set) var refusal: Refusal?
+    /// Whether we refused the client's handshake.
+    public internal(set) var hasRefused = false
     /// The client's request; set with `.requested`.
     public internal(set) var request: ServerHandshake?
     /// What both sides agreed on; set once open.

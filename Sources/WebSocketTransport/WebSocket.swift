@@ -320,7 +320,7 @@ public final class WebSocket {
         unsentAmount += connection.outputCount
         let closure = connection.closure
         if closure.code == .abnormal, closure.failure == nil, connection.opened != nil || connection.request != nil,
-            connection.refusal == nil
+            connection.refusal == nil, !connection.hasRefused
         {
             onError?(.lost(transportFailure))
         }

@@ -202,6 +202,7 @@ extension Connection {
     private mutating func refuse(_ reason: Refusal.Reason? = nil, with response: [UInt8]) -> Event {
         refusal = reason.map { Refusal($0) }
         write(response)
+        hasRefused = true
         unsentBeforeEnd = outbox.count
         opening = .none
         phase = .failed
