@@ -54,7 +54,7 @@ func writeToFile(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32) -> Int {
     var written = 0
     while let base = bytes.baseAddress, written < bytes.count {
         // Darwin takes INT_MAX bytes a call at most.
-        let count = systemWrite(descriptor, base + written, min(bytes.count - written, 1 << 30))
+        let count = CPosix.write(descriptor, base + written, min(bytes.count - written, 1 << 30))
         if count >= 0 {
             written += count
         } else if errno != EINTR {

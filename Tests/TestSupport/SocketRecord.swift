@@ -126,11 +126,10 @@ public final class SocketServer {
     public func makeClient(
         _ configuration: Connection.Configuration = .init(), subprotocols: [String] = [], deflate: PermessageDeflateSettings? = nil
     ) throws -> WebSocket {
-        let offers = deflate.map { [$0.parameters.headerExtension] } ?? []
-        var generator = SystemRandomNumberGenerator()
-        let handshake = try ClientHandshake(
-            url: WebSocketURL(url), key: HandshakeKey(using: &generator),
-            options: .init(subprotocols: subprotocols, extensionOffers: offers))
+        var options = ClientHandshake.Options()
+        options.subprotocols = subprotocols
+        if let deflate { options.extensionOffers = [deflate.parameters.headerExtension] }
+        let handshake = try ClientHandshake(url: WebSocketURL(url), key: .random(), options: options)
         return WebSocket(target: .host("127.0.0.1", port: port), handshake: handshake, deflate: deflate, configuration: configuration)
     }
 
@@ -170,4 +169,11 @@ extension WebSocket {
 
     /// What waits here of a connection whose peer reads nothing, however much the system still takes; bytes.
     public nonisolated static var stalledAmount: Int { 8 << 20 }
+}
+
+extension HandshakeKey {
+    public static func random() -> HandshakeKey {
+        guard let key = HandshakeKey((0..<16).map { _ in UInt8.random(in: 0...255) }) else { preconditionFailure("a key has 16 bytes") }
+        return key
+    }
 }

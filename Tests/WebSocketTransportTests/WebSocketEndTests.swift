@@ -139,8 +139,7 @@ struct WebSocketEndTests {
         server.onRequest = { _, _ in }
         var options = DialOptions()
         options.connectTimeout = 0.1
-        var generator = SystemRandomNumberGenerator()
-        let handshake = try ClientHandshake(url: WebSocketURL(server.url), key: HandshakeKey(using: &generator))
+        let handshake = try ClientHandshake(url: WebSocketURL(server.url), key: .random(), options: .init())
         let client = WebSocket(target: .host("127.0.0.1", port: server.port), handshake: handshake, dialing: options)
         let record = SocketRecord(of: client)
         client.connect()

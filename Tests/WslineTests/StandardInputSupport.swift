@@ -76,7 +76,7 @@ final class TestInput {
         var rest = bytes[...]
         try await waitUntil("the pipe takes the last \(rest.count) of \(bytes.count) bytes") {
             while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { systemWrite(writer, $0.baseAddress, $0.count) }
+                let count = rest.withUnsafeBytes { CPosix.write(writer, $0.baseAddress, $0.count) }
                 guard count > 0 else { return false }
                 rest = rest.dropFirst(count)
             }
