@@ -71,6 +71,9 @@ final class RawClient {
 
     deinit { close(connection.descriptor) }
 
+    /// Goes away with no Close.
+    func abort() { shutdown(connection.descriptor, Int32(SHUT_RDWR)) }
+
     /// Makes the opening handshake; gives the response's head.
     @discardableResult
     func open(_ headers: String = "") throws -> String {

@@ -54,6 +54,22 @@ struct ListenTests {
         #expect(!late.errorText.contains("1002"))
     }
 
+    @Test("the rest of a message goes to nobody once all are gone that got its beginning")
+    func abandonedMessage() throws {
+        let server = try Listening()
+        let first = try server.client(["-w", "-1"], input: .file("/dev/null"))
+        try server.waitForClients(1)
+        // More than is held of one message, so its first fragment leaves.
+        try server.program.write([UInt8](repeating: 0x61, count: 3 << 20))
+        first.send(signal: SIGKILL)
+        try server.program.wait(for: .errors) { $0.contains("client 1 disconnected") }
+        let second = try server.client(["--count", "1"], input: .file("/dev/null"))
+        try server.waitForClients(2)
+        try server.program.write("end\nnext\n")
+        #expect(try second.waitForExit().status == .exited(0))
+        #expect(second.outputText == "next\n")
+    }
+
     @Test("a reader of standard output that takes a rest holds the clients up, and nothing is lost")
     func outputBackpressure() throws {
         let server = try Listening(input: .file("/dev/null"), output: .unread)
@@ -152,15 +168,36 @@ struct ListenTests {
     }
 }
 
-@Suite("Listening at a terminal")
+@Suite("Listening at a terminal", .serialized)
 struct ListenTerminalTests {
-    @Test("messages appear above the prompt with their client's number, typed lines go out, and Ctrl-C quits")
-    func conversation() throws {
-        let wsline = try PseudoTerminal.builtProduct("wsline")
-        let terminal = try PseudoTerminal(wsline, ["-l", "127.0.0.1:0", "--no-history"])
-        try terminal.wait { $0.rows.contains { $0.contains("CTRL+C") } && $0.rows.contains { $0.hasPrefix(">") } }
+    private let wsline: String
+    private let directory: TemporaryDirectory
+
+    init() throws {
+        wsline = try PseudoTerminal.builtProduct("wsline")
+        directory = try TemporaryDirectory()
+    }
+
+    /// A listener at a terminal, and its port.
+    private func listen(_ arguments: [String] = ["--no-history"]) throws -> (PseudoTerminal, UInt16) {
+        let terminal = try PseudoTerminal(wsline, ["-l", "127.0.0.1:0"] + arguments, columns: 120, rows: 40)
+        terminal.patience = 30
+        try terminal.wait { $0.rows.contains { $0.contains("CTRL+C") } && $0.rows.contains(">") }
         let line = terminal.screen.rows.joined(separator: " ")
         let port = try #require(line.firstMatch(of: /127\.0\.0\.1:(\d+)/)?.1)
+        return (terminal, try #require(UInt16(port)))
+    }
+
+    /// A client that listens until the server closes; its number is the next.
+    private func connect(_ terminal: PseudoTerminal, _ port: UInt16, _ arguments: [String] = [], as number: Int) throws -> RunningProcess {
+        let client = try RunningProcess(wsline, arguments + ["-w", "-1", "ws://127.0.0.1:\(port)/"])
+        try terminal.wait { $0.everything.contains { $0.hasPrefix("client \(number) connected") } }
+        return client
+    }
+
+    @Test("messages appear above the prompt with their client's number, typed lines go out, and Ctrl-C quits")
+    func conversation() throws {
+        let (terminal, port) = try listen()
         terminal.type("nobody yet\r")
         try terminal.wait { $0.rows.contains { $0.hasPrefix("no client is connected") } }
         let client = try RunningProcess(wsline, ["-w", "-1", "ws://127.0.0.1:\(port)/"])
@@ -172,5 +209,82 @@ struct ListenTerminalTests {
         terminal.type("\u{3}")
         #expect(try terminal.waitForExit() == .exited(0))
         #expect(try client.waitForExit().status == .exited(0))
+    }
+
+    @Test("Tab completes a command, and Up brings back the last line")
+    func editing() throws {
+        let (terminal, port) = try listen(["--history", directory.file("history")])
+        terminal.type("/st\t\r")
+        try terminal.wait { $0.rows.contains("> /status") && $0.rows.contains("clients     0") }
+        terminal.type("to whom it concerns\r")
+        try terminal.wait { $0.rows.contains { $0.hasPrefix("no client is connected") } && $0.rows.last { $0 != "" } == ">" }
+        let client = try connect(terminal, port, as: 1)
+        terminal.type("\u{1b}[A")
+        try terminal.wait { $0.rows.last { $0 != "" } == "> to whom it concerns" }
+        terminal.type("\r")
+        try client.wait { $0 == "to whom it concerns\n" }
+        terminal.type("\u{1b}[A\u{1b}[A\u{1b}[A\r")
+        try terminal.wait { $0.rows.contains("clients     1") }
+    }
+
+    @Test("/status counts the clients, and /ping tells how long the pong of each took")
+    func statusAndPing() throws {
+        let (terminal, port) = try listen()
+        let clients = try (1...2).map { try connect(terminal, port, as: $0) }
+        try terminal.enter("/status", until: "clients     2")
+        #expect(terminal.screen.everything.contains("state       listening"))
+        terminal.type("/ping\r")
+        try terminal.wait { screen in
+            (1...2).allSatisfy { number in
+                screen.rows.contains { $0.hasPrefix("client \(number): pong after ") && $0.hasSuffix(" ms") }
+            }
+        }
+        try terminal.enter("/status") { $0.wholeMatch(of: /round trip +[0-9.]+ ms/) != nil }
+        clients[0].closeInput()
+        clients[0].send(signal: SIGTERM)
+        try terminal.wait { $0.rows.contains { $0.hasPrefix("client 1 disconnected") } }
+        try terminal.enter("/status", until: "clients     1")
+    }
+
+    @Test("/file sends a file to all clients, in fragments where it is large")
+    func file() throws {
+        let (terminal, port) = try listen()
+        let clients = try (1...2).map { try connect(terminal, port, as: $0) }
+        let text = (0..<300_000).map { "\($0) " }.joined()
+        let path = try directory.write(Array(text.utf8), to: "large")
+        try terminal.enter("/file -t \(path)", until: "sent \(text.utf8.count) bytes of \"\(path)\"")
+        terminal.type("afterwards\r")
+        for client in clients { try client.wait { $0 == "\(text)\nafterwards\n" } }
+    }
+
+    @Test("/quit and Ctrl-D close every connection with 1001, and exit with 0", arguments: ["/quit\r", "\u{4}"])
+    func quit(keys: String) throws {
+        let (terminal, port) = try listen()
+        let clients = try (1...2).map { try connect(terminal, port, ["-v"], as: $0) }
+        terminal.type(keys)
+        #expect(try terminal.waitForExit() == .exited(0))
+        #expect(terminal.isCooked)
+        for client in clients {
+            #expect(try client.waitForExit().status == .exited(0))
+            #expect(client.errorText.contains("closed by the server: 1001"))
+        }
+    }
+
+    @Test("a file that is being sent is cut when the last client leaves, which is said; the next is for who comes then")
+    func fileIsCut() throws {
+        let (terminal, port) = try listen()
+        let slow = try Optional(RawClient(port: port))
+        try slow?.open()
+        try terminal.wait { $0.rows.contains { $0.hasPrefix("client 1 connected") } }
+        let path = try directory.write([UInt8](repeating: 0x61, count: 64 << 20), to: "huge")
+        terminal.type("/file \(path)\r")
+        try terminal.enter("hello") { $0.contains("is still being sent (") }
+        try #require(slow).abort()
+        try terminal.wait { $0.everything.contains { $0.contains("the connection closed before \"\(path)\" was sent whole: ") } }
+        let client = try connect(terminal, port, as: 2)
+        let text = [UInt8](repeating: 0x62, count: 2 << 20)
+        let next = try directory.write(text, to: "next")
+        try terminal.enter("/file -t \(next)", until: "sent \(text.count) bytes of \"\(next)\"")
+        try client.wait { $0.utf8.count == text.count + 1 }
     }
 }

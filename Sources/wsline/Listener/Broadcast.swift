@@ -19,7 +19,7 @@ final class Broadcast: Peer {
     }
 
     /// Seconds in which a client has to take what waits for it.
-    static let patience = 10.0
+    let patience: Double
 
     /// By the client's number.
     private var members: [Int: Member] = [:]
@@ -28,16 +28,17 @@ final class Broadcast: Peer {
     /// Who gets the rest of the message that is being sent in fragments: those who got its beginning.
     private var fragmentReceivers: [ServedClient]?
 
+    init(patience: Double = 10) { self.patience = patience }
+
     var isEmpty: Bool { members.isEmpty }
     var clients: [ServedClient] { members.values.map(\.client) }
 
-    func add(_ client: ServedClient) {
-        members[client.number] = Member(client: client)
-        onRoom?()
-    }
+    func add(_ client: ServedClient) { members[client.number] = Member(client: client) }
 
     func remove(_ client: ServedClient) {
         members[client.number] = nil
+        // Nobody is left to send the rest to, and whoever sends it gives it up.
+        if isEmpty { fragmentReceivers = nil }
         onRoom?()
     }
 
@@ -81,6 +82,7 @@ final class Broadcast: Peer {
         for client in receivers where client.socket.readyState == .open {
             try client.socket.sendFragment(kind, bytes, isFinal: isFinal)
         }
+        if batched.isEmpty { clients.forEach(watch) }
     }
 
     func beginBatch() {
@@ -101,7 +103,7 @@ final class Broadcast: Peer {
         guard client.socket.isCongested, let member = members[client.number], member.lagsSince == nil else { return }
         let since = monotonicNow()
         members[client.number]?.lagsSince = since
-        Timer(after: Self.patience) { [weak self, weak client] in
+        Timer(after: patience) { [weak self, weak client] in
             guard let self, let client, members[client.number]?.lagsSince == since else { return }
             onStall?(client)
         }

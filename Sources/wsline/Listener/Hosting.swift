@@ -94,7 +94,10 @@ final class ListenerRole: Role, ServedClients {
             run.present { $0.opened(client.socket, at: url, request.request.headers, from: client.number, into: &$1) }
         }
         client.socket.pauseReading(because: pauses)
+        let isFirst = broadcast.isEmpty
         broadcast.add(client)
+        // What is left of a message that the clients before got, who are gone, isn't for this one.
+        if isFirst { run.attached(broadcast) } else { run.drained() }
     }
 
     func failed(_ client: ServedClient, _ error: WebSocketError) { run.present { $0.failed(error, from: client.number, into: &$1) } }
@@ -114,7 +117,7 @@ final class ListenerRole: Role, ServedClients {
         let broadcast = Broadcast()
         broadcast.onRoom = { [unowned run] in run.drained() }
         broadcast.onStall = { [unowned self] client in
-            diagnostics.error("client \(client.number) took too little for \(seconds(Broadcast.patience)): dropped")
+            diagnostics.error("client \(client.number) took too little for \(seconds(broadcast.patience)): dropped")
             client.socket.abort()
         }
         return broadcast

@@ -9,9 +9,10 @@ final class ServedClient {
     let socket: WebSocket
     let peer: SocketAddress?
 
-    fileprivate init(_ socket: WebSocket, _ peer: SocketAddress?) {
+    init(_ socket: WebSocket, _ peer: SocketAddress?, number: Int = 0) {
         self.socket = socket
         self.peer = peer
+        self.number = number
     }
 
     /// Whom a line speaks of before there is a number.
