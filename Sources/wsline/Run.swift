@@ -104,12 +104,16 @@ final class Run {
         output.onDrain = { [unowned self] in outputDrained() }
         presenter.onSaveDrain = { [unowned self] in saveDrained() }
         presenter.onSaveFailure = { [unowned self] in saveFailed($0) }
-        signals = SignalWatcher { [unowned self] in interrupted($0) }
         console.start(self)
         try role.start()
         // An echo server writes nothing.
         if !configuration.isEchoServer { output.onFailure = { [unowned self] in outputFailed($0) } }
         if let timeout = configuration.stop.timeout { Timer(after: timeout) { [self] in timedOut(timeout) } }
+    }
+
+    /// Lets signals end it. They are the process's: one run may do so.
+    func watchSignals() {
+        signals = SignalWatcher { [unowned self] in interrupted($0) }
     }
 
     var peer: (any Peer)? { role?.peer }

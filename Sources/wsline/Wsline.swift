@@ -78,6 +78,7 @@ enum Wsline {
             if case .demo = configuration.mode { demo = try Demo.start(&configuration, diagnostics: diagnostics) }
             let run = try Run(configuration, console: console, diagnostics: diagnostics)
             running = run
+            run.watchSignals()
             switch configuration.mode {
             case .connect(let url): try run.start(ClientRole(url, run))
             case .listen(let target): try run.start(ListenerRole(target, run))
