@@ -67,6 +67,22 @@ struct BroadcastTests {
             return try await congest(number) { try broadcast.send(.binary, bytes) }
         }
 
+        /// Keeps client `number` from reading until it's reported.
+        func stall(_ number: Int) async throws {
+            let bytes = [UInt8](repeating: 0x61, count: 64 << 10)
+            try await stall(number) { try broadcast.send(.binary, bytes) }
+        }
+
+        func stall(_ number: Int, by send: () throws -> Void) async throws {
+            let deadline = monotonicNow() + nanoseconds(40 * Sanitizer.slowness)
+            while !stalled.contains(number) {
+                guard monotonicNow() < deadline else { throw TestFailure("client \(number) is never reported") }
+                // The system may have taken all that waited.
+                try await congest(number, by: send)
+                await settle()
+            }
+        }
+
         @discardableResult
         func congest(_ number: Int, by send: () throws -> Void) async throws -> Int {
             try socket(number).pauseReading(because: .output)
@@ -264,8 +280,7 @@ struct BroadcastTests {
     @Test("a client that takes too little for too long is reported once")
     func stall() async throws {
         let fixture = try await Fixture(2, patience: 0.05)
-        try await fixture.congest(2)
-        try await waitUntil("a client is reported") { !fixture.stalled.isEmpty }
+        try await fixture.stall(2)
         try fixture.send("more")
         await settle()
         #expect(fixture.stalled == [2])
@@ -288,8 +303,7 @@ struct BroadcastTests {
     func stallAmidFragments() async throws {
         let fixture = try await Fixture(2, patience: 0.05)
         let text = String(repeating: "x", count: 64 << 10)
-        try await fixture.congest(2) { try fixture.sendFragment(text, isFinal: false) }
-        try await waitUntil("a client is reported") { !fixture.stalled.isEmpty }
+        try await fixture.stall(2) { try fixture.sendFragment(text, isFinal: false) }
         #expect(fixture.stalled == [2])
     }
 
@@ -304,8 +318,7 @@ struct BroadcastTests {
         fixture.remove(2)
         let wasInTime = monotonicNow() - began < 1_000_000_000
         // Later than either would have been.
-        try await fixture.congest(3)
-        try await waitUntil("client 3 is reported") { fixture.stalled.contains(3) }
+        try await fixture.stall(3)
         await settle()
         if wasInTime { #expect(fixture.stalled == [3]) }
     }
