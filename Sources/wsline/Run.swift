@@ -33,7 +33,7 @@ protocol Role: AnyObject {
 protocol Console: AnyObject {
     var output: any MessageOutput { get }
     /// For answers to commands, and for errors in what was typed.
-    var voice: Diagnostics { get }
+    var diagnostics: Diagnostics { get }
     /// How a conversation marks what comes in; nil for payloads alone.
     var style: Style? { get }
     /// Called once, before anything else.
@@ -95,7 +95,7 @@ final class Run {
         stopCondition = StopCondition(configuration.stop)
         presenter = try MessagePresenter(
             configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, style: console.style, sharing: configuration.isListener,
-            diagnostics: console.voice)
+            diagnostics: console.diagnostics)
     }
 
     /// Begins to run, until the process exits.
@@ -136,7 +136,7 @@ final class Run {
     /// There is no peer for now.
     func detached() {
         console.suspendInput()
-        if let cut = commands.detached() { console.voice.error(cut) }
+        if let cut = commands.detached() { console.diagnostics.error(cut) }
     }
 
     func received(_ messages: UnsafeBufferPointer<BorrowedMessage>, from client: Int? = nil) {
@@ -176,7 +176,7 @@ final class Run {
         case .goesOn: break
         case .met: finish(configuration.stop.expectedClose == nil ? .success : nil)
         case .undecided(let why):
-            console.voice.error(why)
+            console.diagnostics.error(why)
             failed(why, .badInput)
         }
     }
@@ -254,7 +254,7 @@ final class Run {
             try body()
             return true
         } catch {
-            console.voice.error(error.description)
+            console.diagnostics.error(error.description)
             finish(error.exitStatus)
             return false
         }

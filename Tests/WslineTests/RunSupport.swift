@@ -32,7 +32,7 @@ final class RecordingRole: wsline.Role {
 @EventLoop
 final class RecordingConsole: Console, MessageOutput {
     var output: any MessageOutput { self }
-    let voice: Diagnostics
+    let diagnostics: Diagnostics
     let style: Style? = nil
     var buffer: [UInt8] = []
     var isBlocked = false
@@ -56,7 +56,7 @@ final class RecordingConsole: Console, MessageOutput {
     init() {
         let spoken = Spoken()
         self.spoken = spoken
-        voice = Diagnostics(write: { bytes in spoken.bytes.withLock { $0 += bytes } })
+        diagnostics = Diagnostics(write: { bytes in spoken.bytes.withLock { $0 += bytes } })
     }
 
     /// The lines of answers and errors so far.
@@ -89,7 +89,7 @@ struct TestRun {
     /// - Parameter isAttached: whether ``peer`` is there from the start.
     init(_ arguments: String..., listens: Bool = false, isAttached: Bool = true) throws {
         let configuration = try configuration(arguments + (listens ? ["-l", "0"] : ["ws://localhost/"]))
-        run = try Run(configuration, console: console, diagnostics: console.voice)
+        run = try Run(configuration, console: console, diagnostics: console.diagnostics)
         try run.start(role)
         if isAttached { attach(peer) }
     }

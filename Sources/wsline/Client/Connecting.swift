@@ -177,7 +177,7 @@ final class ClientRole: Role {
     /// Writes a line for whoever sits at a terminal.
     private func notifyPerson(_ text: String) {
         let output = run.configuration.output
-        if run.console.style != nil, !output.quiet, !output.isJSON { run.console.voice.notice(text) }
+        if run.console.style != nil, !output.quiet, !output.isJSON { run.console.diagnostics.notice(text) }
     }
 
     private func failed(_ error: WebSocketError) {

@@ -71,7 +71,7 @@ final class Interpreter {
     // MARK: What commands do
 
     /// Answers a command: whole lines with no newline after the last.
-    func reply(_ text: String) { run.console.voice.notice(text) }
+    func reply(_ text: String) { run.console.diagnostics.notice(text) }
 
     /// Does something to whoever is connected. That nobody is connected to a listener is no error.
     func withPeer(_ body: (any Peer) throws(UsageError) -> Void) throws(CommandFailure) {

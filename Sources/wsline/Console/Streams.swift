@@ -7,7 +7,7 @@ import WebSocketTransport
 @EventLoop
 final class PipeConsole: Console {
     let output: any MessageOutput = OutputDescriptor(STDOUT_FILENO)
-    let voice: Diagnostics
+    let diagnostics: Diagnostics
     var style: Style? { nil }
     private let options: InputOptions
     /// Whether standard input is read at all.
@@ -24,7 +24,7 @@ final class PipeConsole: Console {
     init(_ configuration: Configuration, _ diagnostics: Diagnostics) {
         options = configuration.input
         reads = !configuration.echo && options.execute.isEmpty
-        voice = diagnostics
+        self.diagnostics = diagnostics
     }
 
     func start(_ run: Run) { self.run = run }
@@ -75,7 +75,7 @@ final class PipeConsole: Console {
             }
             return true
         } catch {
-            voice.error("-x: \(error)")
+            diagnostics.error("-x: \(error)")
             run?.failed("-x: \(error)", .badInput)
             return false
         }

@@ -12,7 +12,7 @@ final class TerminalConsole: Console, MessageOutput {
     var onDrain: (() -> Void)?
     var onFailure: ((Int32) -> Void)?
     /// On the terminal, wherever standard error goes.
-    let voice: Diagnostics
+    let diagnostics: Diagnostics
     let style: Style?
     var output: any MessageOutput { self }
     private let options: TerminalOptions
@@ -32,15 +32,15 @@ final class TerminalConsole: Console, MessageOutput {
     private let begun = DispatchSemaphore(value: 0)
     private var hasBegun = false
 
-    /// - Parameter diagnostics: are printed above the line too if standard error is this terminal.
-    init(_ configuration: Configuration, _ diagnostics: Diagnostics) {
+    /// - Parameter standardError: is printed above the line too if it is this terminal.
+    init(_ configuration: Configuration, _ standardError: Diagnostics) {
         let printer = printer
         let style = Style(noColorOption: configuration.output.noColor, environment: environmentVariables, isTerminal: true)
         self.style = style
         options = configuration.terminal
         prompt = Prompt("> ", style: style)
-        voice = Diagnostics(configuration.output, level: .normal, isTerminal: true) { printer.enqueue($0) }
-        if isatty(STDERR_FILENO) == 1 { diagnostics.redirect { printer.enqueue($0) } }
+        diagnostics = Diagnostics(configuration.output, level: .normal, isTerminal: true) { printer.enqueue($0) }
+        if isatty(STDERR_FILENO) == 1 { standardError.redirect { printer.enqueue($0) } }
         printer.onDrained { [weak self] in EventLoop.enter { self?.onDrain?() } }
     }
 
@@ -55,7 +55,7 @@ final class TerminalConsole: Console, MessageOutput {
         do {
             read(with: try makeEditor())
         } catch {
-            voice.error("\(error)")
+            diagnostics.error("\(error)")
             ExitStatus.localIO.leave()
         }
     }
@@ -77,7 +77,7 @@ final class TerminalConsole: Console, MessageOutput {
             return History()
         }
         let (history, failure) = History.open(path: path)
-        if let failure { voice.notice("\(failure)") }
+        if let failure { diagnostics.notice("\(failure)") }
         return history
     }
 
@@ -88,7 +88,7 @@ final class TerminalConsole: Console, MessageOutput {
                 do {
                     try editor.addHistory(line)
                 } catch {
-                    voice.notice("\(error)")
+                    diagnostics.notice("\(error)")
                 }
                 EventLoop.sync { [self] in entered(line) }
             case .interrupt: EventLoop.sync { [self] in run?.quit() }
@@ -126,11 +126,11 @@ final class TerminalConsole: Console, MessageOutput {
         do throws(CommandFailure) {
             try run?.commands.run(line)
         } catch {
-            voice.error("\(error)")
+            diagnostics.error("\(error)")
         }
     }
 
-    func commandFailed(_ why: String) { voice.error(why) }
+    func commandFailed(_ why: String) { diagnostics.error(why) }
 
     // Lines come one at a time, whenever somebody types them.
     func resumeInput() {}
