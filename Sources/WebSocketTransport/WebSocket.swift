@@ -229,24 +229,29 @@ public final class WebSocket {
     func settle() {
         guard !isFinished, stream != nil else { return }
         reportFailure()
-        if isCongested { wasCongested = true }
-        flush()
+        // Read once: each look into the connection copies it.
+        var waiting = connection.outputCount
+        if waiting > Self.highWater { wasCongested = true }
+        if waiting > 0 {
+            flush()
+            waiting = connection.outputCount
+        }
         switch connection.disposition {
         case .running: break
         case .halfClose:
-            if connection.outputCount == 0 || writeFailed, !isHalfClosed {
+            if waiting == 0 || writeFailed, !isHalfClosed {
                 isHalfClosed = true
                 stream?.shutdownWrite()
             }
             resumeReading(because: .all)
-        case .finished: if connection.outputCount == 0 || writeFailed { return finish() }
+        case .finished: if waiting == 0 || writeFailed { return finish() }
         }
         armTimer()
-        if wasCongested, connection.outputCount <= Self.lowWater {
+        if wasCongested, waiting <= Self.lowWater {
             wasCongested = false
             onDrain?()
         }
-        if connection.outputCount == 0, let onSent {
+        if let onSent, connection.outputCount == 0 {
             self.onSent = nil
             onSent()
         }
