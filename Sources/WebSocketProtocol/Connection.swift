@@ -48,7 +48,7 @@ public struct Connection: ~Copyable {
         case needsInput
         /// The server accepted (`opened`): the connection is open.
         case opened
-        /// The server's answer is no upgrade, or a wrong one (`refusal`): the connection is over.
+        /// The server's answer is not an upgrade, or a wrong one (`refusal`): the connection is over.
         case refused
         /// The opening handshake took longer than it may: the connection is over.
         case openingTimedOut

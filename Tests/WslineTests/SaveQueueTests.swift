@@ -113,6 +113,31 @@ struct SaveQueueTests {
         #expect(scratch.contents == [1, 1, 2, 2])
     }
 
+    @Test("a message that is under way when saving goes elsewhere, or ends, is finished where it began", arguments: [false, true])
+    func switched(goesOn: Bool) throws {
+        let (first, second) = (try Scratch(), try Scratch())
+        let diagnostics = Diagnostics(level: .quiet, write: { _ in })
+        var presenter = try MessagePresenter(OutputOptions(), isTerminal: false, diagnostics: diagnostics)
+        var output: [UInt8] = []
+        func receive(_ bytes: [UInt8]) throws {
+            try bytes.withUnsafeBytes { try presenter.append(.bytes(.binary, $0), to: &output) }
+        }
+        try presenter.save(to: first.path, reporting: &output)
+        try receive([1, 2])
+        try presenter.save(to: goesOn ? second.path : nil, reporting: &output)
+        try receive([3])
+        try presenter.append(.ended(.binary), to: &output)
+        try presenter.endBatch(into: &output)
+        #expect(first.contents == [1, 2, 3])
+        if goesOn {
+            try receive([4])
+            try presenter.append(.ended(.binary), to: &output)
+            try presenter.endBatch(into: &output)
+            #expect(second.contents == [4])
+        }
+        #expect(first.contents == [1, 2, 3])
+    }
+
     @Test("a full disk is told, and nothing of what was gathered comes later", .enabled(if: access("/dev/full", W_OK) == 0))
     func fullDisk() throws {
         let queue = SaveQueue(FileSaver(try SaveDestination("/dev/full")))

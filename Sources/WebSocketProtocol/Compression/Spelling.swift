@@ -19,7 +19,8 @@ public struct PermessageDeflateSettings: Hashable, Sendable {
         public var description: String {
             switch self {
             case .empty: "no compression parameter is given, expected \(PermessageDeflateSettings.allNames)"
-            case .unknownParameter(let name): "\(name.quoted) is no compression parameter, expected \(PermessageDeflateSettings.allNames)"
+            case .unknownParameter(let name):
+                "\(name.quoted) is not a compression parameter, expected \(PermessageDeflateSettings.allNames)"
             case .repeatedParameter(let name): "the compression parameter \(name) is given twice"
             case .missingValue(let name, let expected):
                 "the compression parameter \(name) has no value, expected \(expected): write \(name)=VALUE"

@@ -34,7 +34,7 @@ public enum ExtensionHeader {
         public enum Reason: Hashable, Sendable {
             case emptyList, expectedExtensionName, expectedParameterName, expectedValue, expectedSeparator
             case unterminatedQuotedString
-            /// A quoted value that is no token once it is unescaped.
+            /// A quoted value that is not a token once it is unescaped.
             case quotedValueIsNoToken
         }
 
@@ -51,7 +51,7 @@ public enum ExtensionHeader {
                 case .expectedValue: "has no parameter value at column \(column)"
                 case .expectedSeparator: "has something other than a comma or semicolon at column \(column)"
                 case .unterminatedQuotedString: "has a quoted string from column \(column) that doesn't end"
-                case .quotedValueIsNoToken: "has a quoted value at column \(column) that is no token"
+                case .quotedValueIsNoToken: "has a quoted value at column \(column) that is not a token"
                 }
             return "Sec-WebSocket-Extensions \(value.quoted) \(what)"
         }

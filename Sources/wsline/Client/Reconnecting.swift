@@ -32,7 +32,7 @@ struct LossCount {
         guard !closure.wasClean else { return nil }
         let since = socket.statistics.messagesSent &- messagesSentThen
         var parts: [String] = []
-        if since > 0 { parts.append("\(counted(since, "message")) sent since the server was last heard from") }
+        if since > 0 { parts.append("\(counted(since, "message")) sent since anything last came from the server") }
         if socket.unsentAmount > 0 { parts.append("\(counted(socket.unsentAmount, "byte")) that never left") }
         return parts.isEmpty ? nil : "may be lost: " + parts.joined(separator: ", ")
     }

@@ -17,6 +17,8 @@ struct MessagePresenter {
     private var events: JSONEvents?
     /// Where binary messages go; nil shows them.
     private var saving: Saving?
+    /// Whose message is under way to where was saved before.
+    private var unfinished: [Int?: SaveQueue] = [:]
     /// Whether several clients' messages may be under way at once.
     private let isShared: Bool
     /// What was saved to before, and has not been written yet.
@@ -60,13 +62,13 @@ struct MessagePresenter {
     /// The pipe or device that is saved to, if it is one.
     private var stream: SavedStream? { saving?.destination.stream }
 
-    /// Saves binary messages to `path` from now on, or shows them again.
+    /// Saves binary messages to `path` from now on, or shows them again. One that is under way is finished where it began.
     mutating func save(to path: String?, reporting output: inout [UInt8]) throws(FileError) {
         for (client, queue) in saving?.queues ?? [:] {
-            queue.abandon()
             try queue.flush { report($0, client, &output) }
+            if !queue.isIdle { unfinished[client] = queue }
         }
-        if let stream, stream.isBlocked { formerStreams.append(stream) }
+        if let stream, stream.isBlocked || !unfinished.isEmpty { formerStreams.append(stream) }
         saving = nil
         if let path { saving = Saving(destination: try SaveDestination(path)) }
         watchSaving()
@@ -159,6 +161,7 @@ struct MessagePresenter {
         case .bytes(_, let bytes): try queue.append(bytes) { report($0, client, &output) }
         case .ended:
             queue.endMessage()
+            if unfinished.removeValue(forKey: client) != nil { return try queue.flush { report($0, client, &output) } }
             // So that its event comes before those of what follows it.
             if events != nil { try endBatch(from: client, into: &output) }
         }
@@ -166,7 +169,7 @@ struct MessagePresenter {
 
     /// No more comes for now: what was gathered for files is written.
     mutating func endBatch(from client: Int? = nil, into output: inout [UInt8]) throws(FileError) {
-        if !formerStreams.isEmpty { formerStreams.removeAll { !$0.isBlocked } }
+        if !formerStreams.isEmpty, unfinished.isEmpty { formerStreams.removeAll { !$0.isBlocked } }
         guard let queue = saveQueue(client, begins: false) else { return }
         try queue.flush { report($0, client, &output) }
         forgetQueue(queue, client)
@@ -176,6 +179,7 @@ struct MessagePresenter {
     mutating func abandonPart(from client: Int? = nil) {
         guard let queue = saveQueue(client, begins: false) else { return }
         queue.abandon()
+        unfinished[client] = nil
         forgetQueue(queue, client)
     }
 
@@ -184,6 +188,7 @@ struct MessagePresenter {
 
     /// Where a client's messages are gathered; nil if they aren't saved, or none is under way.
     private mutating func saveQueue(_ client: Int?, begins: Bool) -> SaveQueue? {
+        if let queue = unfinished[client] { return queue }
         guard let saving else { return nil }
         if let queue = saving.queues[client] { return queue }
         guard begins else { return nil }
