@@ -29,7 +29,7 @@ struct TerminalEndingTests {
         terminal.type("\u{4}")
         #expect(try terminal.waitForExit() == .exited(0))
         #expect(terminal.isCooked)
-        try terminal.wait { _ in server.closures.map(\.code) == [.normal] }
+        #expect(try server.closures(1).map(\.code) == [.normal])
     }
 
     /// Opens, and never answers a Close.

@@ -16,7 +16,6 @@ final class TerminalServer: Sendable {
     private struct State {
         var sockets: [WebSocket] = []
         var received: [Message] = []
-        var closures: [Closure] = []
     }
 
     let url: String
@@ -25,6 +24,7 @@ final class TerminalServer: Sendable {
 
     private final class Box: Sendable {
         let state = Mutex(State())
+        let closures = Gathered<Closure>()
     }
 
     static let echo: Handler = { socket, kind, bytes in try bytes.withUnsafeBytes { try socket.send(kind, $0) } }
@@ -46,7 +46,7 @@ final class TerminalServer: Sendable {
                     state.state.withLock { $0.received.append(Message(kind: kind, bytes: bytes)) }
                     try? handler(socket, kind, bytes)
                 }
-                socket.onClose = { closure in state.state.withLock { $0.closures.append(closure) } }
+                socket.onClose = { state.closures.append($0) }
                 socket.start(timeout: 10)
             }
             return (listener, "ws://127.0.0.1:\(listener.addresses.first?.port ?? 0)/")
@@ -71,8 +71,8 @@ final class TerminalServer: Sendable {
     /// What came, in order.
     var received: [Message] { state.state.withLock { $0.received } }
 
-    /// How connections ended.
-    var closures: [Closure] { state.state.withLock { $0.closures } }
+    /// How the first `count` connections ended, once they have: a client may be gone before we know.
+    func closures(_ count: Int) throws -> [Closure] { try state.closures.first(count) }
 
     /// What came as text.
     var texts: [String] { received.filter { $0.kind == .text }.map { String(decoding: $0.bytes, as: UTF8.self) } }

@@ -62,8 +62,9 @@ struct TerminalSlashTests {
         let other = try PseudoTerminal.wsline([server.url])
         other.type("/quit\r")
         #expect(try other.waitForExit() == .exited(0))
-        try other.wait { _ in server.closures.map(\.code) == [CloseCode(4000), .normal] }
-        #expect(server.closures.first?.reason == "so long")
+        let closures = try server.closures(2)
+        #expect(closures.map(\.code) == [CloseCode(4000), .normal])
+        #expect(closures[0].reason == "so long")
     }
 
     @Test("/status tells the state, what was agreed on and the counts")
