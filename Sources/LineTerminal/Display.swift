@@ -53,9 +53,7 @@ struct LineDisplay {
     mutating func erase() -> [UInt8] {
         defer { forget() }
         guard shown != nil else { return [] }
-        if isDumb {
-            return [0x0d] + Array(repeating: 0x20, count: dumbWidth) + [0x0d]
-        }
+        if isDumb { return [0x0d] + Array(repeating: 0x20, count: dumbWidth) + [0x0d] }
         var output: [UInt8] = []
         move(to: Position(), in: &output)
         output += "\r\u{1b}[J".utf8
@@ -89,9 +87,7 @@ struct LineDisplay {
     mutating func resize(columns newColumns: Int, rows newRows: Int) -> [UInt8] {
         guard newColumns != columns || newRows != rows else { return [] }
         let width = max(newColumns, 2)
-        if let shown, rewraps, !isDumb, newColumns != columns {
-            cursor.row = shown.row(of: cursor, rewrappedTo: width)
-        }
+        if let shown, rewraps, !isDumb, newColumns != columns { cursor.row = shown.row(of: cursor, rewrappedTo: width) }
         columns = newColumns
         rows = newRows
         // Rows above the screen's first can't be reached.

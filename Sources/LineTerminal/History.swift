@@ -13,9 +13,7 @@ public struct History: Sendable {
     static let largestFile = 128 << 20
 
     /// Why history could not be read or kept, to be shown as a notice; the session goes on.
-    public struct Failure: Error, Equatable, CustomStringConvertible {
-        public let description: String
-    }
+    public struct Failure: Error, Equatable, CustomStringConvertible { public let description: String }
 
     public private(set) var entries: [String] = []
     private let path: String?

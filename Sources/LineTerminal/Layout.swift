@@ -34,9 +34,7 @@ struct LineLayout: Equatable {
     init(prompt: Prompt, line: some Sequence<Int32>, cursor cursorOffset: Int, columns: Int) {
         self.columns = max(columns, 2)
         bytes += prompt.start.utf8
-        for scalar in prompt.text.unicodeScalars {
-            append(Int32(bitPattern: scalar.value))
-        }
+        for scalar in prompt.text.unicodeScalars { append(Int32(bitPattern: scalar.value)) }
         bytes += prompt.end.utf8
         promptCells = cells.count
         var offset = 0

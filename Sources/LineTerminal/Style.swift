@@ -1,9 +1,7 @@
 /// Colours by role. A style that is off adds nothing, so callers need not ask.
 public struct Style: Sendable, Equatable {
     /// What a piece of text is.
-    public enum Role: Sendable, CaseIterable {
-        case prompt, incoming, sent, notice, error, detail
-    }
+    public enum Role: Sendable, CaseIterable { case prompt, incoming, sent, notice, error, detail }
 
     /// Whether colours are written.
     public let isEnabled: Bool

@@ -3,9 +3,7 @@ import CPosix
 /// A pipe that ends a `poll`: written to by any thread or signal handler, read by the one thread that polls. Neither end blocks.
 final class WakePipe: Sendable {
     /// Why the reader is woken.
-    enum Reason: UInt8 {
-        case output, stop, resized, suspend, resumed
-    }
+    enum Reason: UInt8 { case output, stop, resized, suspend, resumed }
 
     let readEnd: Int32
     let writeEnd: Int32

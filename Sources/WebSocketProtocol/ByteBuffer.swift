@@ -22,9 +22,7 @@ struct ByteBuffer: ~Copyable {
     var isEmpty: Bool { start == end }
 
     /// The bytes written and not yet consumed.
-    var bytes: UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(start: base.map { $0 + start }, count: end - start)
-    }
+    var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base.map { $0 + start }, count: end - start) }
 
     /// Room for at least `minimum` bytes after the last one; what is written there counts after `commit`.
     mutating func spare(atLeast minimum: Int) -> UnsafeMutableRawBufferPointer {

@@ -1,7 +1,5 @@
 /// Where a connection stands, in the words of a page's WebSocket.
-public enum ReadyState: String, Sendable {
-    case connecting, open, closing, closed
-}
+public enum ReadyState: String, Sendable { case connecting, open, closing, closed }
 
 /// A moment on the caller's monotonic clock, in nanoseconds.
 public typealias Instant = UInt64

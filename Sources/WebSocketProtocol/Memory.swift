@@ -19,9 +19,7 @@ public enum Memory {
         if byteCount >= 1 << 20 { free(allocate(byteCount)) }
     }
 
-    static func fail(_ byteCount: Int) -> Never {
-        onFailure.withLock { $0 }(byteCount)
-    }
+    static func fail(_ byteCount: Int) -> Never { onFailure.withLock { $0 }(byteCount) }
 }
 
 private func systemFree(_ base: UnsafeMutableRawPointer?) { free(base) }

@@ -81,13 +81,9 @@ extension WebSocketURL: CustomStringConvertible {
 /// Percent-encoding (RFC 3986, section 2.1).
 package enum PercentEncoding {
     /// What may stand in a path or query as it is: RFC 3986's `pchar`, `/`, `?`, an escape's `%`, and the brackets, which many servers expect bare.
-    static func isAllowedInTarget(_ byte: UInt8) -> Bool {
-        isUnreserved(byte) || "!$&'()*+,;=:@/?%[]".utf8.contains(byte)
-    }
+    static func isAllowedInTarget(_ byte: UInt8) -> Bool { isUnreserved(byte) || "!$&'()*+,;=:@/?%[]".utf8.contains(byte) }
 
-    static func isAllowedInSocketPath(_ byte: UInt8) -> Bool {
-        isUnreserved(byte) || "!$&'()*+,;=@/".utf8.contains(byte)
-    }
+    static func isAllowedInSocketPath(_ byte: UInt8) -> Bool { isUnreserved(byte) || "!$&'()*+,;=@/".utf8.contains(byte) }
 
     private static func isUnreserved(_ byte: UInt8) -> Bool {
         byte.isASCIILetter || byte.isASCIIDigit || "-._~".utf8.contains(byte)

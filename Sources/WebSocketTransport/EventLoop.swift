@@ -179,9 +179,7 @@ private final class Waits {
             }
             return false
         }
-        for index in polls.indices.dropFirst() where polls[index].revents != 0 {
-            watches[index]?.happened(polls[index].revents)
-        }
+        for index in polls.indices.dropFirst() where polls[index].revents != 0 { watches[index]?.happened(polls[index].revents) }
         return polls[0].revents != 0
     }
 

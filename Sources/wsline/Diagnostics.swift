@@ -12,9 +12,7 @@ final class Diagnostics: Sendable {
         /// `-v`
         case verbose
 
-        init(_ options: OutputOptions) {
-            self = options.quiet ? .quiet : options.verbosity > 0 ? .verbose : .normal
-        }
+        init(_ options: OutputOptions) { self = options.quiet ? .quiet : options.verbosity > 0 ? .verbose : .normal }
     }
 
     typealias Sink = @Sendable ([UInt8]) -> Void

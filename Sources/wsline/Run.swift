@@ -112,9 +112,7 @@ final class Run {
     }
 
     /// Lets signals end it. They are the process's: one run may do so.
-    func watchSignals() {
-        signals = SignalWatcher { [unowned self] in interrupted($0) }
-    }
+    func watchSignals() { signals = SignalWatcher { [unowned self] in interrupted($0) } }
 
     var peer: (any Peer)? { role?.peer }
     var status: [(String, String)] { role?.status ?? [] }

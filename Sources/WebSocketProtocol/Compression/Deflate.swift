@@ -130,9 +130,7 @@ struct Deflater: ~Copyable {
         if output.count >= size, output.bytes.loadUnaligned(fromByteOffset: output.count - size, as: UInt32.self) == Inflater.tail {
             output.removeLast(size)
         }
-        if output.isEmpty {
-            withUnsafeBytes(of: UInt8(0)) { output.append($0) }
-        }
+        if output.isEmpty { withUnsafeBytes(of: UInt8(0)) { output.append($0) } }
         if settings.sendResets { stream = nil }
     }
 }

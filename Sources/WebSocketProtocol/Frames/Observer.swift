@@ -2,9 +2,7 @@
 ///
 /// The bytes are borrowed for the length of the call.
 public struct ObservedFrame {
-    public enum Direction: Sendable {
-        case sent, received
-    }
+    public enum Direction: Sendable { case sent, received }
 
     public var direction: Direction
     public var isFinal: Bool

@@ -17,9 +17,7 @@ public struct HTTPHeaders: Hashable, Sendable {
     public subscript(name: String) -> String? { fields.first { $0.isNamed(name) }?.value }
 
     /// The values of all fields of that name, in order.
-    public func values(of name: String) -> [String] {
-        fields.lazy.filter { $0.isNamed(name) }.map(\.value)
-    }
+    public func values(of name: String) -> [String] { fields.lazy.filter { $0.isNamed(name) }.map(\.value) }
 
     /// The elements of all fields of that name, read as one comma-separated list, blanks round them and empty elements dropped
     /// (`#token`, RFC 9110, section 5.6.1). `nil` if one of them isn't a token.
@@ -84,9 +82,7 @@ extension HTTPHeaders {
         public func isNamed(_ other: String) -> Bool { name.equalsIgnoringASCIICase(other) }
 
         /// Whether the value is a credential, which is never shown.
-        public var isSensitive: Bool {
-            ["authorization", "proxy-authorization", "cookie", "set-cookie"].contains { isNamed($0) }
-        }
+        public var isSensitive: Bool { ["authorization", "proxy-authorization", "cookie", "set-cookie"].contains { isNamed($0) } }
 
         /// Whether any server may see the value: it says what the client is and takes, not who asks.
         public var isHarmless: Bool {

@@ -30,9 +30,7 @@ public struct ServerHandshake: Sendable {
     public var origin: String? { request.headers[version.originFieldName] }
 
     /// The first of the server's own subprotocols, in its order of preference, that the client offered too.
-    public func selectSubprotocol(from supported: [String]) -> String? {
-        supported.first(where: offeredSubprotocols.contains)
-    }
+    public func selectSubprotocol(from supported: [String]) -> String? { supported.first(where: offeredSubprotocols.contains) }
 
     /// The response that opens the connection (RFC 6455, section 4.2.2). The caller chooses among what was offered.
     public func accept(subprotocol: String? = nil, extensions: [WebSocketExtension] = [], headers: [HTTPHeaders.Field] = []) -> [UInt8] {

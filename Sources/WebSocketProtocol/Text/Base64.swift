@@ -49,9 +49,7 @@ public enum Base64 {
     }
 
     /// The bytes that `text` stands for. Padding is required, and nothing else may be in it, white space included.
-    public static func decode(_ text: String) throws(DecodeError) -> [UInt8] {
-        try decode(Array(text.utf8).span.bytes)
-    }
+    public static func decode(_ text: String) throws(DecodeError) -> [UInt8] { try decode(Array(text.utf8).span.bytes) }
 
     /// The bytes that `text`, in ASCII, stands for; see ``decode(_:)-(String)``.
     public static func decode(_ text: RawSpan) throws(DecodeError) -> [UInt8] {

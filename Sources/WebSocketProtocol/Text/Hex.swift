@@ -15,9 +15,7 @@ public enum Hex {
     }
 
     /// The bytes that `text` stands for. Blanks (space, tab, line ends) may stand between bytes, not inside one.
-    public static func decode(_ text: String) throws(DecodeError) -> [UInt8] {
-        try decode(Array(text.utf8).span.bytes)
-    }
+    public static func decode(_ text: String) throws(DecodeError) -> [UInt8] { try decode(Array(text.utf8).span.bytes) }
 
     /// The bytes that `text`, in ASCII, stands for; see ``decode(_:)-(String)``.
     public static func decode(_ text: RawSpan) throws(DecodeError) -> [UInt8] {

@@ -39,3 +39,19 @@ extension UInt8 {
         return "0x" + (self < 16 ? "0" : "") + String(self, radix: 16)
     }
 }
+
+/// How many letters were added, left out, mistaken or swapped with their neighbour between two words (optimal string alignment).
+package func slips(_ one: some StringProtocol, _ other: some StringProtocol) -> Int {
+    let (one, other) = (Array(one.utf8), Array(other.utf8))
+    var rows = [Array(0...other.count)]
+    for i in one.indices {
+        var row = [i + 1]
+        for j in other.indices {
+            var best = min(rows[i][j] + (one[i] == other[j] ? 0 : 1), rows[i][j + 1] + 1, row[j] + 1)
+            if i > 0, j > 0, one[i] == other[j - 1], one[i - 1] == other[j] { best = min(best, rows[i - 1][j - 1] + 1) }
+            row.append(best)
+        }
+        rows.append(row)
+    }
+    return rows[one.count][other.count]
+}

@@ -80,7 +80,7 @@ extension WebSocketURL.ParseError: CustomStringConvertible {
     private static func describe(scheme: String) -> String {
         guard !scheme.isEmpty else { return "the URL has no scheme before its colon: write ws:// or wss://" }
         let foreign = ["ftp", "tcp", "udp", "ssh", "tls", "ssl", "file"].contains(scheme)
-        let closest = WebSocketURLParser.schemes.first { !foreign && isOneSlipApart(Array($0.utf8), Array(scheme.utf8)) }
+        let closest = WebSocketURLParser.schemes.first { !foreign && slips($0, scheme) == 1 }
         let fix = closest.map { "did you mean \($0)://?" } ?? "expected ws, wss, http, https or ws+unix"
         return "the scheme \(scheme.quoted) is unknown: \(fix)"
     }
@@ -94,17 +94,5 @@ extension WebSocketURL.ParseError: CustomStringConvertible {
     private static func describe(ipv4 host: String) -> String {
         if let port = UInt16(host), port > 0 { return "\(host.quoted) is not a host: for a port on this machine, write localhost:\(port)" }
         return "\(host.quoted) is not an IPv4 address: expected four numbers from 0 to 255, without leading zeros"
-    }
-
-    /// Whether one letter added, left out or mistaken, or two swapped, lies between two words.
-    private static func isOneSlipApart(_ one: [UInt8], _ other: [UInt8]) -> Bool {
-        let (short, long) = one.count <= other.count ? (one, other) : (other, one)
-        guard long.count - short.count <= 1, let first = long.indices.first(where: { $0 >= short.count || long[$0] != short[$0] }) else {
-            return false
-        }
-        if long.count > short.count { return long[(first + 1)...].elementsEqual(short[first...]) }
-        if long[(first + 1)...].elementsEqual(short[(first + 1)...]) { return true }
-        return first + 1 < long.count && long[first] == short[first + 1] && long[first + 1] == short[first]
-            && long[(first + 2)...].elementsEqual(short[(first + 2)...])
     }
 }

@@ -82,9 +82,7 @@ final class Dialer {
         for family in options.families.each {
             Resolver.resolve(host, port: port, family: family) { [self] result in
                 guard case .racing = state else { return }
-                if case .success(let addresses) = result {
-                    onProgress(.resolved(host: host, addresses, seconds: elapsed))
-                }
+                if case .success(let addresses) = result { onProgress(.resolved(host: host, addresses, seconds: elapsed)) }
                 race { $0.resolved(family, result, now: $1) }
             }
         }

@@ -53,9 +53,7 @@ public struct ResolveOverride: Sendable, Equatable {
 }
 
 /// Why a name has no address, in `getaddrinfo`'s words.
-struct ResolveFailure: Error, Equatable, CustomStringConvertible {
-    let description: String
-}
+struct ResolveFailure: Error, Equatable, CustomStringConvertible { let description: String }
 
 /// Looks names up with `getaddrinfo`, which blocks, on the global concurrent queue.
 enum Resolver {

@@ -1,3 +1,5 @@
+import WebSocketProtocol
+
 /// What was meant by an option that doesn't exist.
 enum Hints {
     /// - Parameter spelling: without a value, which may be a secret.
@@ -37,22 +39,7 @@ enum Hints {
         let begun = names.filter { $0.dropFirst(2).hasPrefix(typed) }
         if begun.count == 1 { return begun.first }
         let most = typed.utf8.count > 4 ? 2 : 1
-        let near = names.map { (name: $0, distance: slips(Array($0.utf8.dropFirst(2)), Array(typed.utf8))) }
+        let near = names.map { (name: $0, distance: slips($0.dropFirst(2), typed)) }
         return near.filter { $0.distance <= most }.min { $0.distance < $1.distance }?.name
-    }
-
-    /// How many letters were added, left out, mistaken or swapped with their neighbour (optimal string alignment).
-    private static func slips(_ one: [UInt8], _ other: [UInt8]) -> Int {
-        var rows = [Array(0...other.count)]
-        for i in one.indices {
-            var row = [i + 1]
-            for j in other.indices {
-                var best = min(rows[i][j] + (one[i] == other[j] ? 0 : 1), rows[i][j + 1] + 1, row[j] + 1)
-                if i > 0, j > 0, one[i] == other[j - 1], one[i - 1] == other[j] { best = min(best, rows[i - 1][j - 1] + 1) }
-                row.append(best)
-            }
-            rows.append(row)
-        }
-        return rows[one.count][other.count]
     }
 }

@@ -10,9 +10,7 @@ extension Commands {
         /// Nil for a mark of our own.
         let payload: [UInt8]?
 
-        init(_ argument: Substring) throws(CommandFailure) {
-            payload = argument.isEmpty ? nil : try controlPayload(argument)
-        }
+        init(_ argument: Substring) throws(CommandFailure) { payload = argument.isEmpty ? nil : try controlPayload(argument) }
 
         @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) { try interpreter.ping(payload) }
     }

@@ -88,9 +88,7 @@ final class ListenServer {
         isEnding = true
         guard !clients.isEmpty else { return done() }
         whenEmpty = done
-        for client in Array(clients.values) {
-            do { try client.socket.close(code) } catch { client.socket.abort() }
-        }
+        for client in Array(clients.values) { do { try client.socket.close(code) } catch { client.socket.abort() } }
     }
 
     // MARK: Coming

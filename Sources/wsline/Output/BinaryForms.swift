@@ -99,6 +99,4 @@ extension UnsafeMutableRawBufferPointer {
 
 /// The lower-case digit of a value below 16; without a table and without a branch, so that a loop of it becomes vector code.
 @inline(__always)
-func hexDigit(_ value: UInt8) -> UInt8 {
-    value &+ (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
-}
+func hexDigit(_ value: UInt8) -> UInt8 { value &+ (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10) }

@@ -2,9 +2,7 @@ import WebSocketProtocol
 import WebSocketTransport
 
 /// Which way an event went, as this program sees it.
-enum Direction: String {
-    case `in`, out
-}
+enum Direction: String { case `in`, out }
 
 /// Writes what happens as JSON, one object and one newline each (`--json`). The names are a contract with scripts; members may be added,
 /// so a reader ignores those that it does not know. All of ``JSONInput``'s can be read back.

@@ -17,13 +17,7 @@ func describe(_ code: CloseCode) -> String { "\(code.rawValue) (\(code.name))" }
 
 /// Text of the peer's for the middle of a line: what would begin a new one is written as an escape, so that it can't look like a line of ours.
 func onOneLine(_ text: String) -> String {
-    text.unicodeScalars.reduce(into: "") { result, scalar in
-        switch scalar {
-        case "\n": result += "\\x0a"
-        case "\r": result += "\\x0d"
-        default: result.unicodeScalars.append(scalar)
-        }
-    }
+    text.unicodeScalars.map { $0 == "\n" ? "\\x0a" : $0 == "\r" ? "\\x0d" : String($0) }.joined()
 }
 
 extension Statistics {
