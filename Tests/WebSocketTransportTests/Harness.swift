@@ -182,7 +182,7 @@ func dial(
     _ target: Target, _ options: DialOptions = DialOptions(), onProgress: @escaping @EventLoop @Sendable (DialEvent) -> Void = { _ in }
 ) async -> Result<DialedStream, TransportError> {
     var patient = options
-    patient.connectTimeout = options.connectTimeout.map { $0 * Sanitizer.slowness }
+    if options.connectTimeout == DialOptions().connectTimeout { patient.connectTimeout = 10 * Sanitizer.slowness }
     return await callback { _ = Dialer(to: target, options: patient, onProgress: onProgress, completion: $0) }
 }
 
