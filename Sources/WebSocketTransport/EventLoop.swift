@@ -174,9 +174,7 @@ private final class Waits {
         guard count != 0 else { return false }
         guard count > 0 else {
             // A signal isn't a failure; memory that is short now may not be in a moment. Anything else is ours to have done wrong.
-            guard errno == EINTR || errno == EAGAIN || errno == ENOMEM else {
-                fatalError("poll failed: \(String(cString: strerror(errno)))")
-            }
+            guard errno == EINTR || errno == EAGAIN || errno == ENOMEM else { fatalError("poll failed: \(errorText(errno))") }
             return false
         }
         for index in polls.indices.dropFirst() where polls[index].revents != 0 { watches[index]?.happened(polls[index].revents) }

@@ -5,7 +5,7 @@ import WebSocketTransport
 @EventLoop
 final class ServedClient {
     /// From 1, in the order in which connections opened.
-    fileprivate(set) var number = 0
+    fileprivate(set) var number: Int
     let socket: WebSocket
     let peer: SocketAddress?
 

@@ -6,7 +6,7 @@ import WebSocketTransport
 final class ListenerRole: Role, ServedClients {
     private unowned let run: Run
     private let target: ListenTarget
-    private let isSecure: Bool
+    private let scheme: String
     private let diagnostics: Diagnostics
     private lazy var server = ListenServer(run.configuration, owner: self, diagnostics: diagnostics)
     private lazy var broadcast = makeBroadcast()
@@ -19,14 +19,13 @@ final class ListenerRole: Role, ServedClients {
     init(_ target: ListenTarget, _ run: Run) {
         self.run = run
         self.target = target
-        isSecure = run.configuration.connection.tls.identity != nil
+        scheme = run.configuration.connection.tls.identity == nil ? "ws" : "wss"
         diagnostics = run.diagnostics
     }
 
     func start() throws(TransportError) {
         let addresses = try server.listen(on: target)
         beganAt = monotonicNow()
-        let scheme = isSecure ? "wss" : "ws"
         let urls = addresses.map { address in
             if case .unix(let path) = address { "\(scheme)+unix://\(path.escaped)" } else { "\(scheme)://\(address)" }
         }
@@ -110,7 +109,7 @@ final class ListenerRole: Role, ServedClients {
 
     private func url(of request: ServerHandshake) -> WebSocketURL? {
         guard let host = request.request.headers["Host"] else { return nil }
-        return try? WebSocketURL("\(isSecure ? "wss" : "ws")://\(host)\(request.request.target)")
+        return try? WebSocketURL("\(scheme)://\(host)\(request.request.target)")
     }
 
     private func makeBroadcast() -> Broadcast {
