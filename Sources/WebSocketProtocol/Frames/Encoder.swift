@@ -48,30 +48,3 @@ enum FrameEncoder {
         return size
     }
 }
-
-/// Masking keys, drawn from the system's random source in blocks: a fresh, unpredictable key for each frame (RFC 6455, section 5.3)
-/// without a system call each.
-struct MaskSource: ~Copyable {
-    private let fill: RandomFill
-    private let block: UnsafeMutableBufferPointer<UInt32>
-    private var position: Int
-
-    init(_ fill: @escaping RandomFill) {
-        self.fill = fill
-        // As many bytes as the system fills at once.
-        block = .allocate(capacity: 64)
-        block.initialize(repeating: 0)
-        position = block.count
-    }
-
-    deinit { block.deallocate() }
-
-    mutating func next() -> UInt32 {
-        if position == block.count {
-            fill(UnsafeMutableRawBufferPointer(block))
-            position = 0
-        }
-        defer { position &+= 1 }
-        return block[position]
-    }
-}
