@@ -153,7 +153,9 @@ extension ProgramTests {
             try server.program.wait(for: .errors) { $0.contains("closed with 1013 (try again later)") && $0.contains("--max-memory") }
             try server.program.wait(for: .errors) { $0.split(separator: "\n").count { $0.contains("closed with 1013") } >= 3 }
             expectPeakMemory(server.program.peakMemory, below: 80 << 20)
-            // The first has its place until it ends.
+            // Another one leaves, so that there is room for the echo too; the first has its place until it ends.
+            clients.remove(at: 1).abort()
+            try server.program.wait(for: .errors) { $0.contains("client 2 disconnected") }
             try clients[0].connection.send(RawClient.frame(0x80, [2]))
             #expect(try clients[0].connection.receive(exactly: 2)[0] == 0x82)
             #expect(!server.program.errorText.contains("client 1:"))
