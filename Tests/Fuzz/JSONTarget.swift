@@ -4,7 +4,7 @@
 /// The input is a line of `--json-input`: something to send within the protocol's limits, or an error.
 func fuzzJSON(_ bytes: UnsafeRawBufferPointer) {
     let isText = UTF8Validator.firstError(in: bytes) == nil
-    let wrong = isText ? JSONSyntax.firstError(in: bytes) : nil
+    let wrong = isText ? firstError(in: bytes) : nil
     if let wrong { require((0...bytes.count).contains(wrong), "an error beyond the line") }
     do throws(JSONInputError) {
         let input = try JSONInput(parsing: bytes)
@@ -16,7 +16,7 @@ func fuzzJSON(_ bytes: UnsafeRawBufferPointer) {
         switch error {
         case .notUTF8: require(!isText, "UTF-8 is refused as if it weren't")
         case .notJSON(_, let offset):
-            require(isText && offset == wrong, "the error is at \(offset ?? -1), and \(wrong ?? -1) by the grammar")
+            require(isText && offset == wrong, "the error is at \(offset), and \(wrong ?? -1) by the grammar")
         default: require(isText && wrong == nil, "a line that isn't JSON is read: \(error)")
         }
     }
@@ -30,5 +30,42 @@ private func check(_ action: JSONInput.Action) {
         require(close.reason.utf8.count <= 123 && close.code?.isAllowedOnWire != false, "a Close that can't be sent: \(close)")
         require(close.code != nil || close.reason.isEmpty, "a reason without a code")
     case .message, .nothing: break
+    }
+}
+
+/// Where a text isn't JSON. The tokens are in order, with nothing but blanks between them, and values are found as they are passed.
+private func firstError(in bytes: UnsafeRawBufferPointer) -> Int? {
+    var tokens = JSONTokenizer(bytes)
+    var end = 0
+    do throws(JSONSyntaxError) {
+        while let token = try tokens.next() {
+            require(token.range.lowerBound >= end && !token.range.isEmpty, "a token at \(token.range) after \(end)")
+            requireBlank(bytes[end..<token.range.lowerBound])
+            end = token.range.upperBound
+        }
+        requireBlank(bytes[end...])
+        check(try JSONValue(parsing: bytes))
+        return nil
+    } catch {
+        return error.offset
+    }
+}
+
+private func requireBlank(_ bytes: Slice<UnsafeRawBufferPointer>) {
+    require(bytes.allSatisfy { [0x20, 0x09, 0x0A, 0x0D].contains($0) }, "something between two tokens")
+}
+
+private func check(_ value: JSONValue) {
+    switch value.kind {
+    case .object:
+        for (name, member) in value.members {
+            check(name)
+            check(member)
+        }
+    case .array: for element in value.elements { check(element) }
+    case .string:
+        if let decoded = try? value.decoded() { require(String(validating: decoded, as: UTF8.self) != nil, "a string that isn't UTF-8") }
+    case .number: require(value.double != nil, "a number that isn't one")
+    case .true, .false, .null: break
     }
 }

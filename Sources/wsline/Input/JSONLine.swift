@@ -1,11 +1,5 @@
 import WebSocketProtocol
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// A line of `--json-input`: one JSON object that says what to send.
 ///
 /// | event     | members                                                                                            |
@@ -39,9 +33,10 @@ struct JSONInput: Equatable {
     init(parsing line: UnsafeRawBufferPointer) throws(JSONInputError) {
         let members = try Members(parsing: line)
         action = try Self.action(members)
-        if let milliseconds = members.delay_ms {
-            guard milliseconds >= 0 else { throw .invalid("\"delay_ms\" is \(plain(milliseconds)): use 0 or more") }
-            delay = milliseconds / 1000
+        if let number = members.delay {
+            guard number.value >= 0 else { throw .invalid("\"delay_ms\" is \(number.text): use 0 or more") }
+            guard number.value.isFinite else { throw .invalid("\"delay_ms\" is \(number.text), which is too large") }
+            delay = number.value / 1000
         }
     }
 
@@ -92,12 +87,12 @@ struct JSONInput: Equatable {
         guard reason.utf8.count <= 123 else { throw .invalid("\"reason\" has \(reason.utf8.count) bytes: 123 is the most") }
         var code: CloseCode?
         if let number = members.code {
-            switch UInt16(exactly: number).map({ CloseCode($0) }) {
+            switch UInt16(exactly: number.value).map({ CloseCode($0) }) {
             case .noStatus?: break
             case .abnormal? where isRecorded, .tlsHandshake? where isRecorded: return .nothing
             case let given? where given.isAllowedOnWire: code = given
             default:
-                throw .invalid("\"code\" is \(plain(number)), which can't be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999")
+                throw .invalid("\"code\" is \(number.text), which can't be sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999")
             }
         }
         guard code != nil || reason.isEmpty else { throw .invalid("\"reason\" needs a \"code\"") }
@@ -108,61 +103,80 @@ struct JSONInput: Equatable {
 /// Why a line of `--json-input` can't be used. Offsets count bytes from 0, and in the description from 1; the line's number is the caller's to add.
 enum JSONInputError: Error, Equatable, CustomStringConvertible {
     case notUTF8(offset: Int)
-    /// How the line begins, and where it isn't JSON; nil if it is by the grammar, but has half a surrogate pair.
-    case notJSON(String, offset: Int?)
+    /// How the line begins, and where it isn't JSON.
+    case notJSON(String, offset: Int)
     /// It is JSON, but can't be sent: why.
     case invalid(String)
 
     var description: String {
         switch self {
         case .notUTF8(let offset): "the line isn't valid UTF-8 at byte \(offset + 1)"
-        case .notJSON(let line, let offset): "not JSON\(offset.map { " at byte \($0 + 1)" } ?? ""): \(line.quoted)"
+        case .notJSON(let line, let offset): "not JSON at byte \(offset + 1): \(line.quoted)"
         case .invalid(let why): why
         }
     }
 }
 
-private func plain(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? String(number) }
+/// The members that mean something here; null is as if there were none.
+private struct Members {
+    /// As it is written, for messages, and what that is.
+    typealias Number = (text: String, value: Double)
 
-/// The members that mean something here, as they stand in the line.
-private struct Members: Decodable {
-    var event: String?
-    var type: String?
-    var text: String?
-    var base64: String?
-    var code: Double?
-    var reason: String?
-    var dir: String?
-    var delay_ms: Double?
+    private(set) var event: String?
+    private(set) var type: String?
+    private(set) var text: [UInt8]?
+    private(set) var base64: String?
+    private(set) var code: Number?
+    private(set) var reason: String?
+    private(set) var dir: String?
+    private(set) var delay: Number?
 
     init(parsing line: UnsafeRawBufferPointer) throws(JSONInputError) {
         if let offset = UTF8Validator.firstError(in: line) { throw .notUTF8(offset: offset) }
-        // The decoder accepts more than RFC 8259: a comma after the last member, and anything in members that it isn't asked for.
-        if let offset = JSONSyntax.firstError(in: line) { throw Self.notJSON(line, offset: offset) }
-        do {
-            self = try JSONDecoder().decode(Members.self, from: Data(line))
-        } catch let error as DecodingError {
-            throw Self.reading(error, line)
+        let object: JSONValue
+        do throws(JSONSyntaxError) {
+            object = try JSONValue(parsing: line)
         } catch {
-            throw Self.notJSON(line, offset: nil)
+            throw .notJSON(String(decoding: line.prefix(512), as: UTF8.self), offset: error.offset)
+        }
+        guard object.kind == .object else { throw .invalid("not a JSON object: write { \"event\": \"message\", \"text\": … }") }
+        for (name, value) in object.members {
+            try read(value, called: (try? name.decoded()).map { String(decoding: $0, as: UTF8.self) } ?? "")
         }
     }
 
-    private static func notJSON(_ line: UnsafeRawBufferPointer, offset: Int?) -> JSONInputError {
-        .notJSON(String(decoding: line.prefix(512), as: UTF8.self), offset: offset)
-    }
-
-    private static func reading(_ error: DecodingError, _ line: UnsafeRawBufferPointer) -> JSONInputError {
-        switch error {
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-            if let field = context.codingPath.first?.stringValue {
-                return .invalid("\(field.quoted) is not \(field == "code" || field == "delay_ms" ? "a number" : "a string")")
-            }
-            if case .dataCorrupted = error { break }
-            return .invalid("not a JSON object: write { \"event\": \"message\", \"text\": … }")
+    private mutating func read(_ value: JSONValue, called name: String) throws(JSONInputError) {
+        switch name {
+        case "event": event = try string(value, name)
+        case "type": type = try string(value, name)
+        case "text": text = try characters(value, name)
+        case "base64": base64 = try string(value, name)
+        case "code": code = try number(value, name)
+        case "reason": reason = try string(value, name)
+        case "dir": dir = try string(value, name)
+        case "delay_ms": delay = try number(value, name)
         default: break
         }
-        return notJSON(line, offset: nil)
+    }
+
+    private func string(_ value: JSONValue, _ name: String) throws(JSONInputError) -> String? {
+        try characters(value, name).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private func characters(_ value: JSONValue, _ name: String) throws(JSONInputError) -> [UInt8]? {
+        guard value.kind != .null else { return nil }
+        guard value.kind == .string else { throw .invalid("\(name.quoted) is not a string") }
+        do throws(JSONSyntaxError) {
+            return try value.decoded()
+        } catch {
+            throw .invalid("\(name.quoted) has half of a surrogate pair at byte \(error.offset + 1), which stands for no character")
+        }
+    }
+
+    private func number(_ value: JSONValue, _ name: String) throws(JSONInputError) -> Number? {
+        guard value.kind != .null else { return nil }
+        guard let double = value.double else { throw .invalid("\(name.quoted) is not a number") }
+        return (String(decoding: value.bytes.prefix(64), as: UTF8.self), double)
     }
 
     /// The bytes of `text` or of `base64`; nil if there is neither.
@@ -170,7 +184,7 @@ private struct Members: Decodable {
         switch (text, base64) {
         case (nil, nil): return nil
         case (.some, .some): throw .invalid("the object has both \"text\" and \"base64\": give one of them")
-        case (let text?, nil): return Array(text.utf8)
+        case (let text?, nil): return text
         case (nil, let base64?):
             do { return try Base64.decode(base64) } catch { throw .invalid("\"base64\": \(error)") }
         }
