@@ -139,7 +139,7 @@ final class Run {
 
     func received(_ messages: UnsafeBufferPointer<BorrowedMessage>, from client: Int? = nil) {
         // All of a batch is written out at once, unless each has to be looked at.
-        if configuration.echo || configuration.stop.hasCondition || presenter.savesWhole {
+        if configuration.echo || configuration.stop.hasCondition || configuration.input.isJSONRPC || presenter.savesWhole {
             for message in messages where !stopCondition.isMet { received(message, from: client) }
         } else {
             presenter.append(messages, from: client, to: &output.buffer)
@@ -157,7 +157,7 @@ final class Run {
                 })
             else { return }
         } else {
-            presenter.append(message.kind, message.bytes, from: client, to: &output.buffer)
+            presenter.append(message.kind, message.bytes, from: client, noting: commands.note(on: message), to: &output.buffer)
         }
         ended(message)
     }

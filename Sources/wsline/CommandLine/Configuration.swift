@@ -111,6 +111,8 @@ struct InputOptions {
     var encoding = Encoding.text
     /// Lines are JSON events, as `--json` writes them.
     var isJSON = false
+    /// `--jsonrpc`: lines are requests.
+    var isJSONRPC = false
     /// `-x`: sent once open, in order; standard input is then left alone.
     var execute: [String] = []
     /// Lines of piped input may be slash commands.

@@ -9,8 +9,14 @@ final class Interpreter {
     /// Pings of ours whose pongs are awaited.
     private var awaited: [SentPing] = []
     private(set) var lastRoundTrip: UInt64?
+    /// With `--jsonrpc`.
+    private var calls: RPCCalls?
 
-    init(_ run: Run) { self.run = run }
+    init(_ run: Run) {
+        self.run = run
+        guard run.configuration.input.isJSONRPC else { return }
+        if case .connect(let url) = run.configuration.mode { calls = RPCCalls(at: url.target) } else { calls = RPCCalls() }
+    }
 
     /// Sends a line, or carries out the command that it is.
     ///
@@ -19,15 +25,7 @@ final class Interpreter {
     @discardableResult
     func run(_ line: String) throws(CommandFailure) -> Bool {
         switch TypedLine(line) {
-        case .message(let text):
-            do {
-                let (kind, bytes) = try run.configuration.input.encoding.message(text)
-                try send(kind, bytes)
-            } catch let failure as CommandFailure {
-                throw failure
-            } catch {
-                throw CommandFailure("\(error)")
-            }
+        case .message(let text): try send(line: text)
         case .command(let command): try command.run(in: self)
         case .wrong(let failure): throw failure
         }
@@ -37,12 +35,34 @@ final class Interpreter {
     /// Whether a command isn't done yet, and the next line has to wait.
     var isBusy: Bool { file != nil }
 
+    /// Sends the message that a line stands for.
+    func send(line: String) throws(CommandFailure) {
+        let (kind, bytes) = try message(line)
+        try send(kind, bytes)
+    }
+
+    /// The message that a line, which is not a command, stands for.
+    func message(_ line: String) throws(CommandFailure) -> (MessageKind, [UInt8]) {
+        if let request = try calls?.message(line, at: monotonicNow()) { return (.text, request) }
+        do {
+            return try run.configuration.input.encoding.message(line)
+        } catch {
+            throw CommandFailure("\(error)")
+        }
+    }
+
     // MARK: Events
 
     /// There is somebody to send to, the first or another.
     func attached() {
         lastRoundTrip = nil
         awaited = []
+        calls?.forget()
+    }
+
+    /// What there is to say of a message that answers requests of ours; see ``RPCCalls/answer(_:at:)``.
+    func note(on message: BorrowedMessage) -> String? {
+        message.kind == .text ? calls?.answer(message.bytes, at: monotonicNow()) : nil
     }
 
     func receivedPong(_ payload: RawSpan, roundTrip: UInt64?, from client: Int?) {

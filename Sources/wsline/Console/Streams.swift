@@ -70,7 +70,7 @@ final class PipeConsole: Console {
         defer { peer.endBatch() }
         do {
             for text in options.execute {
-                let (kind, bytes) = try options.encoding.message(text)
+                guard let (kind, bytes) = try run?.commands.message(text) else { return false }
                 try peer.send(kind, bytes)
             }
             return true
@@ -89,7 +89,7 @@ final class PipeConsole: Console {
             input.onLine = { [unowned self] (line, place) throws(InputError) in try goOn(after: try events.take(line, place)) }
             events.onDue = { [unowned self] in resumeInput() }
             events.onClose = { [unowned self] in run?.finish(nil, code: $0.code, reason: $0.reason) }
-        } else if options.slash {
+        } else if options.slash || options.isJSONRPC {
             input.onLine = { [unowned self] (line, place) throws(InputError) in try goOn(after: try obey(line, place)) }
         }
         return input
@@ -103,9 +103,13 @@ final class PipeConsole: Console {
 
     private func obey(_ line: UnsafeRawBufferPointer, _ place: InputError.Place) throws(InputError) -> Bool {
         guard UTF8Validator.firstError(in: line) == nil else { throw .line(place: place, "not UTF-8, which commands and texts are") }
+        guard let run else { return false }
         self.place = place
+        let line = String(decoding: line, as: UTF8.self)
         do throws(CommandFailure) {
-            return try run?.commands.run(String(decoding: line, as: UTF8.self)) ?? false
+            if options.slash { return try run.commands.run(line) }
+            try run.commands.send(line: line)
+            return true
         } catch {
             throw .line(place: place, error.description)
         }

@@ -115,17 +115,23 @@ struct MessagePresenter {
         return size
     }
 
-    mutating func append(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, from client: Int? = nil, to output: inout [UInt8]) {
-        if isPlain, kind == .text {
+    /// - Parameter note: what there is to say of it, which goes beside it in a conversation, and is a notice elsewhere.
+    mutating func append(
+        _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, from client: Int? = nil, noting note: String? = nil, to output: inout [UInt8]
+    ) {
+        if isPlain, kind == .text, note == nil {
             Memory.require(output.count + bytes.count + 1)
             output.append(contentsOf: bytes)
             output.append(suffix[0])
         } else {
-            appendSlowly(kind, bytes, client, to: &output)
+            appendSlowly(kind, bytes, client, note, to: &output)
         }
     }
 
-    private mutating func appendSlowly(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ client: Int?, to output: inout [UInt8]) {
+    private mutating func appendSlowly(
+        _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ client: Int?, _ note: String?, to output: inout [UInt8]
+    ) {
+        if let note, prefix.isEmpty || events != nil { diagnostics.notice(note) }
         // But for escapes: no form of a binary message takes as much as five bytes for one, and an array that grows is there twice.
         Memory.require(output.count + bytes.count * (kind == .binary ? 5 : filters ? 3 : 1))
         if events != nil {
@@ -137,6 +143,10 @@ struct MessagePresenter {
             output.append(contentsOf: prefix)
             if let client { output.append(contentsOf: String(client).utf8) }
             output.append(UInt8(ascii: " "))
+            if let note {
+                output.append(contentsOf: note.utf8)
+                output.append(literal: ": ")
+            }
         }
         if kind == .text {
             if filters { EscapeFilter.append(bytes, to: &output) } else { output.append(contentsOf: bytes) }

@@ -13,6 +13,21 @@ extension OptionGroup {
             .flag(
                 "-b", "--binary", does: "The same as --send-as binary", in: .messages, rules: [.contradicts("--send-as", unless: "binary")]
             ) { $0.input.encoding = .binary },
+            .flag(
+                "--jsonrpc", does: "Send a line METHOD ARGUMENT ... as a JSON-RPC 2.0 request, and match the answers",
+                details: """
+                    An argument that is JSON is taken as such, any other is a string; what begins with a quotation mark, [ or { has to be JSON. NAME=VALUE names \
+                    an argument. A line that is an object or an array is sent as it is. An answer is shown beside its request's number and the time it took; \
+                    in a pipe, these go to stderr.
+                    """,
+                in: .client,
+                rules: [
+                    .excludes(["--send-as", "--binary"], unless: "text", because: "a request is text"),
+                    .excludes(["--split", "-0"], unless: "line", because: "each line is a request"),
+                    .excludes(["--json-input"], because: "each line of JSON says itself what it is"),
+                    .excludes(["--echo"], because: "with --echo the input isn't read"),
+                ]
+            ) { $0.input.isJSONRPC = true },
             .value(
                 "HOW", "--binary-as", does: "Show binary messages as dump, hex, base64, raw or size",
                 details: "Without it they are a dump on a terminal, and a line of hex in a pipe. raw writes the bytes and nothing else.",
