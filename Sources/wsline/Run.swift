@@ -245,6 +245,9 @@ final class Run {
         role?.streamBinary(presenter.streamsBinary)
     }
 
+    /// See ``MessagePresenter/indentJSON(_:)``.
+    func indentJSON(_ isIndented: Bool) -> Bool { presenter.indentJSON(isIndented) }
+
     /// Saves, as far as there is room; returns whether all went well.
     private func saves(_ body: () throws(FileError) -> Void) -> Bool {
         defer { if presenter.isSaveBlocked { role?.pauseReading(because: .saving) } }

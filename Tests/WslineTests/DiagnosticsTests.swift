@@ -82,7 +82,7 @@ import CPosix
         let diagnostics = Diagnostics(style: Style(isEnabled: true), filters: true, write: recorder.write)
         diagnostics.error("a\u{1b}[2J\nb")
         diagnostics.notice("c\u{1b}")
-        #expect(recorder.text == "\u{1b}[31mwsline: a\\x1b[2J\u{1b}[0m\n\u{1b}[31mwsline: b\u{1b}[0m\n\u{1b}[33mc\\x1b\u{1b}[0m\n")
+        #expect(recorder.text == "\u{1b}[31mwsline: a\\x1b[2J\u{1b}[0m\n\u{1b}[31mwsline: b\u{1b}[0m\n\u{1b}[35mc\\x1b\u{1b}[0m\n")
     }
 
     @Test("redirected, lines go to the new place alone")

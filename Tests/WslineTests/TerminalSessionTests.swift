@@ -78,7 +78,7 @@ struct TerminalSessionTests {
         let server = try TerminalServer { socket, _, _ in try [UInt8](0x3f...0x42).withUnsafeBytes { try socket.send(.binary, $0) } }
         let terminal = try PseudoTerminal.wsline([server.url])
         try terminal.enter("x", until: "< binary, 4 bytes")
-        try terminal.wait { $0.everything.contains { $0.hasPrefix("00000000  3f 40 41 42") && $0.hasSuffix("|?@AB|") } }
+        try terminal.wait { $0.everything.contains { $0.hasPrefix("  00000000  3f 40 41 42") && $0.hasSuffix("|?@AB|") } }
     }
 
     @Test("--count ends the conversation after so many messages; what did not come makes a 0 into 8")
@@ -147,7 +147,7 @@ struct TerminalSessionTests {
         let terminal = try PseudoTerminal.wsline(options + [server.url], environment: environment)
         try terminal.enter("hello", until: "< hello")
         let transcript = String(decoding: terminal.transcript, as: UTF8.self)
-        #expect(transcript.contains("\u{1b}[36m< hello\u{1b}[0m") == isColoured)
+        #expect(transcript.contains("\u{1b}[94m< hello\u{1b}[0m") == isColoured)
         #expect(transcript.contains(/\x1b\[\d*m/) == isColoured)
     }
 }

@@ -3,6 +3,8 @@ import Testing
 import WebSocketProtocol
 import WebSocketTransport
 
+@testable import wsline
+
 @Suite("Slash commands at a terminal", .serialized)
 struct TerminalSlashTests {
     @Test("/help lists every command within 80 columns")
@@ -11,13 +13,10 @@ struct TerminalSlashTests {
         let terminal = try PseudoTerminal.wsline([server.url])
         try terminal.enter("/help") { $0.hasPrefix("A message that begins with /") }
         let rows = terminal.screen.everything
-        for command in ["/help", "/ping", "/pong", "/close", "/text", "/hex", "/base64", "/file", "/save", "/status", "/quit"] {
-            #expect(rows.contains { $0.hasPrefix(command + " ") })
-        }
-        // Eleven rows below the command typed, and one on the doubled slash: none is wrapped.
+        // A row for each, and one on the doubled slash: none is wrapped.
         let typed = rows.firstIndex(of: "> /help") ?? 0
-        #expect(rows[(typed + 1)...].prefix(11).allSatisfy { $0.hasPrefix("/") })
-        #expect(rows[(typed + 1)...].dropFirst(11).first?.hasPrefix("A message that begins with /") == true)
+        for (row, command) in zip(rows[(typed + 1)...], Commands.all) { #expect(row.hasPrefix(command.usage + " ")) }
+        #expect(rows[(typed + 1)...].dropFirst(Commands.all.count).first?.hasPrefix("A message that begins with /") == true)
     }
 
     @Test("/ping tells the round trip of its pong")

@@ -154,6 +154,8 @@ struct OutputOptions {
     /// Received messages end in NUL, not in a newline.
     var endsInNUL = false
     var isJSON = false
+    /// `--pretty`: messages that are JSON are indented at a terminal.
+    var isPretty = false
     var noColor = false
     var allowEscapes = false
     var showsPings = false

@@ -89,6 +89,32 @@ extension Commands {
             interpreter.reply(path.map { "binary messages are saved to \($0)" } ?? "binary messages are shown")
         }
     }
+
+    struct Pretty: Command {
+        static let name = "pretty"
+        static let arguments = "on|off"
+        static let summary = "indent messages that are JSON, or show them as they come"
+
+        let isOn: Bool
+
+        init(_ argument: Substring) throws(CommandFailure) {
+            switch argument.trimmed {
+            case "on": isOn = true
+            case "off": isOn = false
+            case "": throw CommandFailure("neither on nor off was given")
+            case let other: throw CommandFailure("\(other.quoted) must be one of on or off")
+            }
+        }
+
+        static func complete(_ argument: Substring) -> Candidates? { Candidates(words: ["on", "off"], typed: argument) }
+
+        @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) {
+            guard interpreter.run.indentJSON(isOn) else {
+                throw CommandFailure("JSON is indented at a terminal only, and standard output isn't one")
+            }
+            interpreter.reply(isOn ? "JSON is indented" : "JSON is shown as it comes")
+        }
+    }
 }
 
 private func decoded(_ text: Substring, _ decode: (String) throws -> [UInt8]) throws(CommandFailure) -> [UInt8] {

@@ -30,7 +30,7 @@ extension Command {
 enum Commands {
     static let all: [any Command.Type] = [
         Help.self, Ping.self, Pong.self, Close.self, SendText.self, SendHex.self, SendBase64.self, SendFile.self, Save.self,
-        ShowStatus.self,
+        Pretty.self, ShowStatus.self,
         Quit.self,
     ]
 

@@ -66,6 +66,30 @@ extension [UInt8] {
         }
     }
 
+    /// Puts two blanks after each newline from `start` on.
+    mutating func indentLines(from start: Int) {
+        var newlines = 0
+        for index in start..<count where self[index] == 0x0A { newlines += 1 }
+        guard newlines > 0 else { return }
+        var source = count
+        Memory.require(2 * (count + 2 * newlines))
+        append(contentsOf: repeatElement(0x20, count: 2 * newlines))
+        withUnsafeMutableBytes { bytes in
+            var target = bytes.count
+            // What stands before the first newline stays where it is.
+            while target > source {
+                source -= 1
+                if bytes[source] == 0x0A {
+                    target -= 2
+                    bytes[target] = 0x20
+                    bytes[target + 1] = 0x20
+                }
+                target -= 1
+                bytes[target] = bytes[source]
+            }
+        }
+    }
+
     /// Text known at compile time, copied in one go.
     @inline(__always)
     mutating func append(literal text: StaticString) {

@@ -12,8 +12,12 @@ struct MessagePresenter {
     /// Before and after each message: a terminal's mark and colour.
     private let prefix: [UInt8]
     private let suffix: [UInt8]
+    /// What ends the mark's colour where the message has its own.
+    private let afterMark: [UInt8]
     /// Whether a text goes out as it came, with a separator after it: by far the most common case, and the one that has to be fast.
     private let isPlain: Bool
+    private var json: JSONFormat
+    private let isTerminal: Bool
     private var events: JSONEvents?
     /// Where binary messages go; nil shows them.
     private var saving: Saving?
@@ -45,9 +49,13 @@ struct MessagePresenter {
         self.diagnostics = diagnostics
         binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
         filters = isTerminal && !options.allowEscapes
+        self.isTerminal = isTerminal
+        let colors = style ?? Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
+        json = JSONFormat(colors, indents: isTerminal && options.isPretty, filters: filters)
+        afterMark = Array(style?.end.utf8 ?? "".utf8)
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
         suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
-        isPlain = !filters && !options.isJSON && !options.timestamps && style == nil
+        isPlain = !isTerminal && !options.isJSON && !options.timestamps && style == nil
         isShared = sharing
         if options.isJSON { events = JSONEvents() }
         saving = try options.save.map { path throws(FileError) in Saving(destination: try SaveDestination(path)) }
@@ -148,10 +156,13 @@ struct MessagePresenter {
                 output.append(literal: ": ")
             }
         }
+        let start = output.count
         if kind == .text {
-            if filters { EscapeFilter.append(bytes, to: &output) } else { output.append(contentsOf: bytes) }
+            if !appendJSON(bytes, to: &output) { appendText(bytes, to: &output) }
         } else if binaryForm == .raw {
-            if filters { EscapeFilter.append(bytes, to: &output) } else { return output.append(contentsOf: bytes) }
+            appendText(bytes, to: &output)
+            // Nothing but the payload, where nothing marks it.
+            if prefix.isEmpty, !filters { return }
         } else {
             if binaryForm == .dump, !prefix.isEmpty {
                 output.append(literal: "binary, ")
@@ -160,7 +171,29 @@ struct MessagePresenter {
             }
             output.append(bytes, as: binaryForm)
         }
+        // Only what begins a row can be taken for another message, or for a line of ours.
+        if !prefix.isEmpty { output.indentLines(from: start) }
         output.append(contentsOf: suffix)
+    }
+
+    private func appendText(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        if filters { EscapeFilter.append(bytes, to: &output) } else { output.append(contentsOf: bytes) }
+    }
+
+    /// Appends a text that is JSON as it is shown at a terminal; returns false if it isn't, or isn't shown in another way than text.
+    private func appendJSON(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
+        guard json.isActive else { return false }
+        let start = output.count
+        output.append(contentsOf: afterMark)
+        if json.append(bytes, to: &output) { return true }
+        output.removeLast(output.count - start)
+        return false
+    }
+
+    /// Indents JSON from now on, or shows it as it comes. Returns false if that makes no difference, since the output isn't a terminal.
+    mutating func indentJSON(_ isIndented: Bool) -> Bool {
+        json.indents = isTerminal && isIndented
+        return isTerminal
     }
 
     /// A piece of a binary message goes to its file.

@@ -16,6 +16,14 @@ extension OptionGroup {
             ) { $0.output.quiet = true },
             .flag("-T", "--timestamps", does: "Show the time of each message", in: .messages) { $0.output.timestamps = true },
             .flag(
+                "--pretty", does: "Indent messages that are JSON, at a terminal",
+                details: """
+                    White space alone is moved: numbers, names and escapes stay as they came. Colours need no option: without --no-color a terminal shows them, \
+                    and a pipe never gets either.
+                    """,
+                in: .messages, rules: [.excludes(["--json"], because: "with --json each event is a line")]
+            ) { $0.output.isPretty = true },
+            .flag(
                 "-P", "--show-ping-pong", does: "Show pings and pongs", in: .messages,
                 rules: [.excludes(["--quiet"], because: "-q shows errors only")]
             ) { $0.output.showsPings = true },

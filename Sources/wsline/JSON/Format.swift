@@ -1,0 +1,113 @@
+import LineTerminal
+import WebSocketProtocol
+
+/// How JSON is shown at a terminal: coloured by token, and indented if that is asked for.
+///
+/// White space between tokens alone may change: numbers, names, their order and escapes are what came.
+struct JSONFormat {
+    /// Whether each member and element gets a row of its own.
+    var indents: Bool
+    private let filters: Bool
+    private let isColored: Bool
+    private let name: [UInt8]
+    private let string: [UInt8]
+    private let number: [UInt8]
+    private let keyword: [UInt8]
+    private let end: [UInt8]
+
+    /// - Parameter filters: whether what could drive a terminal is made harmless.
+    init(_ style: Style, indents: Bool, filters: Bool) {
+        self.indents = indents
+        self.filters = filters
+        isColored = style.isEnabled
+        (name, string) = (Array(style.start(.name).utf8), Array(style.start(.string).utf8))
+        (number, keyword) = (Array(style.start(.number).utf8), Array(style.start(.keyword).utf8))
+        end = Array(style.end.utf8)
+    }
+
+    /// Whether it shows JSON in another way than text.
+    var isActive: Bool { isColored || indents }
+
+    /// Appends a text that is an object or an array. Returns false, and leaves the output as it was, if it is anything else.
+    func append(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
+        let first = text.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return false }
+        let start = output.count
+        do throws(JSONSyntaxError) {
+            try write(text, to: &output)
+            return true
+        } catch {
+            output.removeLast(output.count - start)
+            return false
+        }
+    }
+
+    private func write(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) throws(JSONSyntaxError) {
+        var tokens = JSONTokenizer(text)
+        var previous = JSONTokenizer.Token(kind: .colon, range: 0..<0)
+        // Somebody may nest deeply what is short: what is put in stays in proportion.
+        var room = max(4 * text.count, 64 << 10)
+        // The first token follows nothing.
+        var isFirst = true
+        while let token = try tokens.next() {
+            let bytes = UnsafeRawBufferPointer(rebasing: text[token.range])
+            let depth = tokens.depth - (token.kind.begins ? 1 : 0)
+            Self.requireRoom(token.range.upperBound - previous.range.upperBound + 2 * depth, in: output)
+            if !indents {
+                append(
+                    UnsafeRawBufferPointer(rebasing: text[previous.range.upperBound..<token.range.lowerBound]), mayHide: true, to: &output)
+            } else if !isFirst {
+                indent(token.kind, after: previous.kind, depth, &room, &output)
+            }
+            append(bytes, token.kind, to: &output)
+            previous = token
+            isFirst = false
+        }
+        if !indents { append(UnsafeRawBufferPointer(rebasing: text[previous.range.upperBound...]), mayHide: true, to: &output) }
+    }
+
+    /// What stands before a token of an indented text.
+    private func indent(
+        _ kind: JSONTokenizer.Token.Kind, after previous: JSONTokenizer.Token.Kind, _ depth: Int, _ room: inout Int, _ output: inout [UInt8]
+    ) {
+        if previous == .colon { return output.append(0x20) }
+        guard kind.ends ? !previous.begins : previous == .comma || previous.begins else { return }
+        let count = 1 + 2 * depth
+        guard room >= count else { return }
+        room -= count
+        output.append(0x0A)
+        output.append(contentsOf: repeatElement(0x20, count: 2 * depth))
+    }
+
+    private func append(_ bytes: UnsafeRawBufferPointer, _ kind: JSONTokenizer.Token.Kind, to output: inout [UInt8]) {
+        let color: [UInt8]
+        switch kind {
+        case .beginObject, .endObject, .beginArray, .endArray, .comma, .colon: return output.append(bytes[0])
+        case .name: color = name
+        case .string: color = string
+        case .number: color = number
+        case .true, .false, .null: color = keyword
+        }
+        output.append(contentsOf: color)
+        append(bytes, mayHide: kind == .name || kind == .string, to: &output)
+        output.append(contentsOf: end)
+    }
+
+    /// - Parameter mayHide: whether there may be something that drives a terminal in it.
+    private func append(_ bytes: UnsafeRawBufferPointer, mayHide: Bool, to output: inout [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        if filters, mayHide { EscapeFilter.append(bytes, to: &output) } else { output.append(contentsOf: bytes) }
+    }
+
+    /// An array that grows is there twice.
+    private static func requireRoom(_ count: Int, in output: [UInt8]) {
+        // Escapes may take four bytes for one.
+        let needed = output.count + 4 * count + 32
+        if needed > output.capacity { Memory.require(2 * max(needed, output.capacity)) }
+    }
+}
+
+extension JSONTokenizer.Token.Kind {
+    fileprivate var begins: Bool { self == .beginObject || self == .beginArray }
+    fileprivate var ends: Bool { self == .endObject || self == .endArray }
+}
