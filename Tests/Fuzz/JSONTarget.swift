@@ -1,3 +1,5 @@
+import LineTerminal
+
 @testable import WebSocketProtocol
 @testable import wsline
 
@@ -6,6 +8,10 @@ func fuzzJSON(_ bytes: UnsafeRawBufferPointer) {
     let isText = UTF8Validator.firstError(in: bytes) == nil
     let wrong = isText ? firstError(in: bytes) : nil
     if let wrong { require((0...bytes.count).contains(wrong), "an error beyond the line") }
+    if isText {
+        checkShown(bytes, isJSON: wrong == nil)
+        checkRequest(bytes)
+    }
     do throws(JSONInputError) {
         let input = try JSONInput(parsing: bytes)
         require(isText && wrong == nil, "a line that isn't JSON is taken")
@@ -67,5 +73,24 @@ private func check(_ value: JSONValue) {
         if let decoded = try? value.decoded() { require(String(validating: decoded, as: UTF8.self) != nil, "a string that isn't UTF-8") }
     case .number: require(value.double != nil, "a number that isn't one")
     case .true, .false, .null: break
+    }
+}
+
+/// What a terminal shows of it is JSON still, with nothing that drives the terminal, and in proportion.
+private func checkShown(_ bytes: UnsafeRawBufferPointer, isJSON: Bool) {
+    var output: [UInt8] = []
+    let isShown = JSONFormat(Style(isEnabled: false), indents: true, filters: true).append(bytes, to: &output)
+    require(isShown == (isJSON && JSONValue.mayBeStructure(bytes)), "what is JSON isn't shown as such, or what isn't is")
+    require(output.count <= 10 * bytes.count + (100 << 10), "\(output.count) bytes are shown of \(bytes.count)")
+    requireClean(String(decoding: output.filter { $0 != 0x0A && $0 != 0x09 }, as: UTF8.self), "JSON as it is shown", limit: .max)
+}
+
+/// A line that is taken as a request becomes one.
+private func checkRequest(_ bytes: UnsafeRawBufferPointer) {
+    guard let request = try? RPCRequest(parsing: bytes) else { return }
+    request.json(id: 1).withUnsafeBytes { json in
+        guard let value = try? JSONValue(parsing: json) else { fail("a request that isn't JSON") }
+        require(value.member("method")?.kind == .string, "a request without a method")
+        require([nil, .array, .object].contains(value.member("params")?.kind), "params that are neither an array nor an object")
     }
 }
