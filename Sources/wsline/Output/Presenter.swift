@@ -5,15 +5,18 @@ import WebSocketTransport
 /// Turns what arrives into the bytes that go to standard output, or to the terminal.
 @EventLoop
 struct MessagePresenter {
-    private let options: OutputOptions
+    private var options: OutputOptions
     private let diagnostics: Diagnostics
-    private let binaryForm: OutputOptions.BinaryForm
-    private let filters: Bool
+    /// Whether the output is a terminal, whose escapes are filtered.
+    private let isTerminal: Bool
+    private let isConversation: Bool
+    private var binaryForm = OutputOptions.BinaryForm.hex
+    private var filters = false
     /// Before and after each message: a terminal's mark and colour.
     private let prefix: [UInt8]
     private let suffix: [UInt8]
     /// Whether a text goes out as it came, with a separator after it: by far the most common case, and the one that has to be fast.
-    private let isPlain: Bool
+    private var isPlain = false
     private var events: JSONEvents?
     /// Where binary messages go; nil shows them.
     private var saving: Saving?
@@ -43,14 +46,22 @@ struct MessagePresenter {
     ) throws(FileError) {
         self.options = options
         self.diagnostics = diagnostics
-        binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
-        filters = isTerminal && !options.allowEscapes
+        self.isTerminal = isTerminal
+        isConversation = style != nil
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
         suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
-        isPlain = !filters && !options.isJSON && !options.timestamps && style == nil
         isShared = sharing
         if options.isJSON { events = JSONEvents() }
         saving = try options.save.map { path throws(FileError) in Saving(destination: try SaveDestination(path)) }
+        adopt(options)
+    }
+
+    /// Takes over what may have changed of the options.
+    mutating func adopt(_ options: OutputOptions) {
+        self.options = options
+        binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
+        filters = isTerminal && !options.allowEscapes
+        isPlain = !filters && !options.isJSON && !options.timestamps && !isConversation
     }
 
     /// Whether a whole binary message is to be saved, rather than parts of it.
@@ -219,7 +230,7 @@ struct MessagePresenter {
     ) {
         events?.open(
             .init(.in, client: client), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: headers,
-            to: &output)
+            mask: options.mask, to: &output)
     }
 
     mutating func ping(_ payload: RawSpan, from client: Int? = nil, into output: inout [UInt8]) {
