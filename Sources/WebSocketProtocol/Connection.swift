@@ -95,7 +95,7 @@ public struct Connection: ~Copyable {
     }
 
     public let role: Role
-    public let configuration: Configuration
+    public private(set) var configuration: Configuration
     var phase = Phase.opening
     var opening: Opening
 
@@ -155,6 +155,8 @@ public struct Connection: ~Copyable {
     /// Nanoseconds between a ping of ours and its pong.
     public internal(set) var lastRoundTrip: Instant?
     public internal(set) var statistics = Statistics()
+    /// Pings of ours whose pongs may still come.
+    public var awaitedPings: Int { keepAlive.outstandingCount }
 
     init(role: Role, opening: Opening, configuration: Configuration, random: @escaping RandomFill) {
         self.role = role
@@ -202,6 +204,18 @@ public struct Connection: ~Copyable {
         }
     }
 
+    /// Takes over, of other limits, those that may change at any time: the size of messages, the time for a Close, and pings.
+    ///
+    /// The next ping is due an interval from now, and the time for a pong that stays out begins anew.
+    public mutating func adopt(_ limits: Configuration, at now: Instant) {
+        configuration.maxMessageSize = limits.maxMessageSize
+        configuration.closeTimeout = limits.closeTimeout
+        guard (configuration.pingInterval, configuration.pingTimeout) != (limits.pingInterval, limits.pingTimeout) else { return }
+        configuration.pingInterval = limits.pingInterval
+        configuration.pingTimeout = limits.pingTimeout
+        keepAlive.restart(at: now, pings: limits.pingInterval > 0)
+    }
+
     /// The whole messages of the last event, in order; valid for as long as `payloadBytes`.
     public var messages: UnsafeBufferPointer<BorrowedMessage> { batch.messages }
 
@@ -226,7 +240,7 @@ public struct Connection: ~Copyable {
             outbox.removeAll(keepingCapacityUpTo: keptCapacity)
             if let pong = keepAlive.postponedPong {
                 keepAlive.postponedPong = nil
-                pong.withUnsafeBytes { appendFrame(.pong, $0) }
+                pong.withUnsafeBytes { appendControl(.pong, $0) }
             }
         }
     }
@@ -253,6 +267,12 @@ public struct Statistics: Equatable, Sendable {
     /// All bytes on the stream, heads and frame headers included.
     public var wireBytesReceived: UInt64 = 0
     public var wireBytesSent: UInt64 = 0
+    public var pingsReceived: UInt64 = 0
+    public var pongsReceived: UInt64 = 0
+    public var pingsSent: UInt64 = 0
+    public var pongsSent: UInt64 = 0
+    /// Pings of ours whose own pong came.
+    public var pingsAnswered: UInt64 = 0
 
     public init() {}
 
@@ -264,5 +284,10 @@ public struct Statistics: Equatable, Sendable {
         bytesSent &+= other.bytesSent
         wireBytesReceived &+= other.wireBytesReceived
         wireBytesSent &+= other.wireBytesSent
+        pingsReceived &+= other.pingsReceived
+        pongsReceived &+= other.pongsReceived
+        pingsSent &+= other.pingsSent
+        pongsSent &+= other.pongsSent
+        pingsAnswered &+= other.pingsAnswered
     }
 }

@@ -1,6 +1,6 @@
 /// Where to connect: a `ws`, `wss`, `http` (= ws), `https` (= wss) or `ws+unix` URL, or a bare `host[:port][/path]` (= ws).
 ///
-/// See RFC 6455, section 3, for the grammar. ``description`` never shows credentials.
+/// See RFC 6455, section 3, for the grammar. ``description`` never shows credentials, ``revealed`` does.
 public struct WebSocketURL: Hashable, Sendable {
     /// A host as it was written, in lower case.
     public enum Host: Hashable, Sendable {
@@ -65,12 +65,17 @@ extension WebSocketURL: CustomStringConvertible {
         self = try parser.url()
     }
 
-    /// A URL that leads to the same place, less the credentials and a default port.
-    public var description: String {
+    /// The URL for printing: without user and password, and with `***` in place of query values that are credentials.
+    public var description: String { text("", CredentialMask().masked(target)) }
+
+    /// The whole URL: one that leads to the same place in the same way.
+    public var revealed: String { text(credentials?.userinfo.map { "\($0)@" } ?? "", target) }
+
+    private func text(_ userinfo: String, _ target: String) -> String {
         switch endpoint {
         case .tcp(.ipv6(let address, let zone?), let port):
-            "\(scheme)://[\(address)%25\(zone)]" + (port == Self.defaultPort(isSecure: isSecure) ? "" : ":\(port)") + target
-        case .tcp: "\(scheme)://\(hostField)\(target)"
+            "\(scheme)://\(userinfo)[\(address)%25\(zone)]" + (port == Self.defaultPort(isSecure: isSecure) ? "" : ":\(port)") + target
+        case .tcp: "\(scheme)://\(userinfo)\(hostField)\(target)"
         case .unix(let path): "ws+unix://\(PercentEncoding.encode(path, keeping: PercentEncoding.isAllowedInSocketPath)):\(target)"
         }
     }
@@ -85,7 +90,7 @@ package enum PercentEncoding {
 
     static func isAllowedInSocketPath(_ byte: UInt8) -> Bool { isUnreserved(byte) || "!$&'()*+,;=@/".utf8.contains(byte) }
 
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
+    static func isUnreserved(_ byte: UInt8) -> Bool {
         byte.isASCIILetter || byte.isASCIIDigit || "-._~".utf8.contains(byte)
     }
 

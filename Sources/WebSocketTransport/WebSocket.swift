@@ -94,7 +94,11 @@ public final class WebSocket {
     /// How much has come of a message that isn't whole yet: a figure that differs whenever more has; nil where no message is under way.
     public var incompleteMessage: UInt64? { connection.incompleteMessage }
     public var statistics: Statistics { connection.statistics }
+    /// Pings of ours whose pongs may still come.
+    public var awaitedPings: Int { connection.awaitedPings }
     public var handshakeResult: HandshakeResult? { connection.opened }
+    /// A server's: what its client asked for.
+    public var request: ServerHandshake? { connection.request }
 
     /// Sends a text message. Throws unless the socket is open.
     public func send(_ text: String) throws(UsageError) {
@@ -126,6 +130,9 @@ public final class WebSocket {
     public func pong(_ payload: [UInt8] = []) throws(UsageError) {
         try perform { (connection) throws(UsageError) in try connection.pong(payload) }
     }
+
+    /// Takes over those limits that may change while it runs: see ``Connection/adopt(_:at:)``.
+    public func adopt(_ limits: Connection.Configuration) { perform { $0.adopt(limits, at: monotonicNow()) } }
 
     /// Fails the connection on our own account: Close with the error's code, and nothing is read any more.
     public func fail(_ error: ProtocolError) {

@@ -17,22 +17,34 @@ final class Diagnostics: Sendable {
 
     typealias Sink = @Sendable ([UInt8]) -> Void
 
-    let level: Level
+    private struct State {
+        var level: Level
+        var filters: Bool
+        var write: Sink
+    }
+
     private let style: Style
-    private let filters: Bool
-    private let sink: Mutex<Sink>
+    /// Whether a terminal shows the lines, as far as that is known.
+    private let isTerminal: Bool
+    /// Whether the level is that of the options.
+    private let followsOptions: Bool
+    private let state: Mutex<State>
 
     /// - Parameters:
     ///   - filters: whether escapes are made harmless, which a peer may have sent; for a terminal.
     ///   - write: takes whole lines, one call after the other; it must not call back.
-    init(
+    convenience init(
         level: Level = .normal, style: Style = Style(isEnabled: false), filters: Bool = false,
         write: @escaping Sink = { ErrorOutput.standard.write($0) }
     ) {
-        self.level = level
+        self.init(State(level: level, filters: filters, write: write), style, isTerminal: filters, followsOptions: false)
+    }
+
+    private init(_ state: State, _ style: Style, isTerminal: Bool, followsOptions: Bool) {
+        self.state = Mutex(state)
         self.style = style
-        self.filters = filters
-        sink = Mutex(write)
+        self.isTerminal = isTerminal
+        self.followsOptions = followsOptions
     }
 
     /// Filters and colours the lines if a terminal shows them.
@@ -40,11 +52,23 @@ final class Diagnostics: Sendable {
         _ options: OutputOptions, level: Level? = nil, isTerminal: Bool, write: @escaping Sink = { ErrorOutput.standard.write($0) }
     ) {
         let style = Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
-        self.init(level: level ?? Level(options), style: style, filters: isTerminal && !options.allowEscapes, write: write)
+        self.init(
+            State(level: level ?? Level(options), filters: isTerminal && !options.allowEscapes, write: write), style,
+            isTerminal: isTerminal, followsOptions: level == nil)
+    }
+
+    var level: Level { state.withLock { $0.level } }
+
+    /// Takes over what may have changed of the options.
+    func adopt(_ options: OutputOptions) {
+        state.withLock { state in
+            if followsOptions { state.level = Level(options) }
+            state.filters = isTerminal && !options.allowEscapes
+        }
     }
 
     /// From now on lines go to `write`, for example through the terminal's printer, which keeps the half-typed line.
-    func redirect(to write: @escaping Sink) { sink.withLock { $0 = write } }
+    func redirect(to write: @escaping Sink) { state.withLock { $0.write = write } }
 
     /// Writes `wsline: MESSAGE`, and below it `wsline: HINT` unless with `--quiet`. A hint is a request: `try --auth USER:PASS`.
     func error(_ message: String, hint: String? = nil) {
@@ -70,6 +94,7 @@ final class Diagnostics: Sendable {
         // A Swift Character may be CR LF as one.
         var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         if lines.count > 1, lines.last?.isEmpty == true { lines.removeLast() }
+        let filters = state.withLock { $0.filters }
         return lines.reduce(into: "") {
             let line = prefix + $1
             $0 += style.apply(role, filters ? EscapeFilter.filter(line) : line) + "\n"
@@ -78,6 +103,6 @@ final class Diagnostics: Sendable {
 
     private func emit(_ text: String) {
         let bytes = Array(text.utf8)
-        sink.withLock { $0(bytes) }
+        state.withLock { $0.write(bytes) }
     }
 }

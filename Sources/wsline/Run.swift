@@ -26,6 +26,21 @@ protocol Role: AnyObject {
     func conclusion() -> ExitStatus
     /// What `/status` shows, a name and a value each.
     var status: [(String, String)] { get }
+    /// The opening handshakes of the present connections, as they were.
+    var handshakes: [OpeningHeads] { get }
+    /// Pings of ours that were never answered; those whose pongs may still come aren't among them.
+    var lostPings: Int { get }
+    /// Takes over what may have changed of the configuration.
+    func adopt(_ configuration: Configuration)
+}
+
+/// What a connection's two sides said to open it.
+struct OpeningHeads {
+    /// A listener's client.
+    var client: Int?
+    var request: HTTPRequestHead
+    /// Nil while it is awaited.
+    var response: HTTPResponseHead?
 }
 
 /// Where a person or a pipe meets a run: messages in, and what arrives out.
@@ -69,7 +84,7 @@ extension OutputDescriptor: MessageOutput {}
 /// faster than that is taken, and knows when to stop: signals, `--timeout`, `--count` and `--until`, an output that fails.
 @EventLoop
 final class Run {
-    let configuration: Configuration
+    private(set) var configuration: Configuration
     let diagnostics: Diagnostics
     let console: any Console
     private let output: any MessageOutput
@@ -78,6 +93,10 @@ final class Run {
     private var role: (any Role)?
     private var signals: SignalWatcher?
     private var stopCondition: StopCondition
+    /// Whether each message has to be looked at.
+    private let examinesEach: Bool
+    /// Of the present connection; of a listener, of all clients.
+    private(set) var roundTrips = RoundTrips()
     /// The exit status that something other than the connections' end has decided.
     private(set) var verdict: ExitStatus?
     /// Whether the run is to end, and no connection is made any more.
@@ -93,6 +112,7 @@ final class Run {
         self.diagnostics = diagnostics
         output = console.output
         stopCondition = StopCondition(configuration.stop)
+        examinesEach = configuration.echo || configuration.stop.hasCondition || configuration.input.isJSONRPC
         presenter = try MessagePresenter(
             configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, style: console.style, sharing: configuration.isListener,
             diagnostics: console.diagnostics)
@@ -116,16 +136,28 @@ final class Run {
 
     var peer: (any Peer)? { role?.peer }
     var status: [(String, String)] { role?.status ?? [] }
+    var handshakes: [OpeningHeads] { role?.handshakes ?? [] }
+    var lostPings: Int { role?.lostPings ?? 0 }
     /// Whole messages received so far.
     var messagesReceived: Int { stopCondition.received }
     /// What the run waited for, and didn't get, in words; nil if there is nothing.
     var unmetCondition: String? { stopCondition.unmet }
+
+    /// Goes on with a configuration that differs from the present one in what may change while it runs.
+    func adopt(_ changed: Configuration) {
+        configuration = changed
+        presenter.adopt(changed.output)
+        diagnostics.adopt(changed.output)
+        console.diagnostics.adopt(changed.output)
+        role?.adopt(changed)
+    }
 
     // MARK: What arrives
 
     /// There is a peer, the first or another.
     func attached(_ peer: any Peer) {
         flush()
+        if !configuration.isListener { roundTrips = RoundTrips() }
         commands.attached()
         console.attach(peer)
         if let earlyFailure { outputFailed(earlyFailure) }
@@ -139,7 +171,7 @@ final class Run {
 
     func received(_ messages: UnsafeBufferPointer<BorrowedMessage>, from client: Int? = nil) {
         // All of a batch is written out at once, unless each has to be looked at.
-        if configuration.echo || configuration.stop.hasCondition || configuration.input.isJSONRPC || presenter.savesWhole {
+        if examinesEach || presenter.savesWhole {
             for message in messages where !stopCondition.isMet { received(message, from: client) }
         } else {
             presenter.append(messages, from: client, to: &output.buffer)
@@ -188,6 +220,7 @@ final class Run {
 
     func receivedPong(_ payload: RawSpan, roundTrip: UInt64?, from client: Int? = nil) {
         presenter.pong(payload, roundTrip: roundTrip, from: client, into: &output.buffer)
+        if let roundTrip { roundTrips.add(roundTrip) }
         commands.receivedPong(payload, roundTrip: roundTrip, from: client)
     }
 
@@ -244,9 +277,6 @@ final class Run {
         try presenter.save(to: path, reporting: &output.buffer)
         role?.streamBinary(presenter.streamsBinary)
     }
-
-    /// See ``MessagePresenter/indentJSON(_:)``.
-    func indentJSON(_ isIndented: Bool) -> Bool { presenter.indentJSON(isIndented) }
 
     /// Saves, as far as there is room; returns whether all went well.
     private func saves(_ body: () throws(FileError) -> Void) -> Bool {

@@ -79,7 +79,9 @@ private func check(_ value: JSONValue) {
 /// What a terminal shows of it is JSON still, with nothing that drives the terminal, and in proportion.
 private func checkShown(_ bytes: UnsafeRawBufferPointer, isJSON: Bool) {
     var output: [UInt8] = []
-    let isShown = JSONFormat(Style(isEnabled: false), indents: true, filters: true).append(bytes, to: &output)
+    var format = JSONFormat(Style(isEnabled: false))
+    format.indents = true
+    let isShown = format.append(bytes, to: &output)
     require(isShown == (isJSON && JSONValue.mayBeStructure(bytes)), "what is JSON isn't shown as such, or what isn't is")
     require(output.count <= 10 * bytes.count + (100 << 10), "\(output.count) bytes are shown of \(bytes.count)")
     requireClean(String(decoding: output.filter { $0 != 0x0A && $0 != 0x09 }, as: UTF8.self), "JSON as it is shown", limit: .max)

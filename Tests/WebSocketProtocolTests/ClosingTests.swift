@@ -259,6 +259,45 @@ struct KeepAliveTests {
         #expect(punctual.tick(at: 2 * second + second / 10) == .failed, "a tenth of a second is a busy machine's")
     }
 
+    @Test("pings and pongs are counted in both directions, and those of ours that were answered by their own pong")
+    func counts() throws {
+        var client = Peer(.client) { $0.pingInterval = 100 }
+        for payload: UInt8 in 1...3 { try client.ping([payload]) }
+        _ = client.tick(at: 100)
+        try client.connection.pong([])
+        #expect(client.connection.awaitedPings == 4)
+        _ = client.receive(frame(9) + frame(10, [2]) + frame(10, [9]))
+        let statistics = client.connection.statistics
+        #expect([statistics.pingsSent, statistics.pongsSent, statistics.pingsReceived, statistics.pongsReceived] == [4, 2, 1, 2])
+        #expect(statistics.pingsAnswered == 1)
+        #expect(client.connection.awaitedPings == 2, "the first needs no answer any more")
+    }
+
+    @Test("limits that change while it runs hold from then on: the next ping is due an interval later")
+    func changedLimits() throws {
+        var client = Peer(.client)
+        var limits = Connection.Configuration()
+        (limits.pingInterval, limits.pingTimeout, limits.closeTimeout, limits.maxMessageSize) = (100, 250, 70, 3)
+        client.connection.adopt(limits, at: 1000)
+        #expect(client.connection.nextDeadline == 1100)
+        _ = client.tick(at: 1100)
+        #expect(client.takeWritten().first == 0x89)
+        limits.pingTimeout = 50
+        client.connection.adopt(limits, at: 1150)
+        #expect(client.connection.nextDeadline == 1200, "the wait for the pong begins anew")
+        limits.pingInterval = 0
+        client.connection.adopt(limits, at: 1160)
+        #expect(client.connection.nextDeadline == nil, "without pings nothing is waited for")
+        #expect(client.receive(text("abc")) == [.text("abc")])
+        try client.connection.close(at: 1170)
+        client.now = 1180
+        client.flush()
+        #expect(client.connection.nextDeadline == 1250, "from when the Close has left")
+        var other = Peer(.client)
+        other.connection.adopt(limits, at: 0)
+        #expect(other.receive(text("abcd")) == [.failed(.messageTooBig(limit: 3))])
+    }
+
     @Test("a ping of more than 125 bytes is refused and not sent")
     func tooLong() {
         var client = Peer(.client)

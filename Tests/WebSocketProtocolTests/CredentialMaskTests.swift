@@ -58,6 +58,33 @@ struct CredentialMaskTests {
         #expect(shown.headers.fields.map(\.value) == ["see ***", "***", "c"])
     }
 
+    @Test("a query's credential is masked in the target, and where the server repeats it, as it was or decoded")
+    func target() throws {
+        let request = HTTPRequestHead(
+            method: "GET", target: "/x?token=abc%20defg&key=7", headers: HTTPHeaders([try .init(parsing: "Referer: http://h/?sig=1&a=7")]))
+        let mask = CredentialMask(request)
+        #expect(mask.masked(request).startLine == "GET /x?token=***&key=*** HTTP/1.1")
+        #expect(mask.masked(request).headers.fields.map(\.value) == ["http://h/?sig=***&a=7"])
+        #expect(mask.masked("you sent abc defg (abc%20defg) 7") == "you sent *** (***) 7")
+        #expect(mask.masked(Array("abc defg /?token=new".utf8)) == Array("*** /?token=new".utf8), "a body is the server's own text")
+        let response = HTTPResponseHead(status: 302, reason: "", headers: HTTPHeaders([try .init(parsing: "Location: /y?ticket=longer")]))
+        let both = CredentialMask(request, response)
+        #expect(both.masked(response).headers["Location"] == "/y?ticket=***")
+        #expect(both.masked("longer") == "***")
+    }
+
+    @Test("lifted, it shows everything as it is, a URL with its user and password")
+    func lifted() throws {
+        let request = HTTPRequestHead(
+            method: "GET", target: "/?token=abcdefg", headers: HTTPHeaders([try .init(parsing: "Authorization: Bearer abcdefg")]))
+        let mask = CredentialMask(request, isLifted: true)
+        #expect(mask.masked(request) == request)
+        #expect(mask.masked("abcdefg") == "abcdefg" && mask.ranges(in: Array("abcdefg".utf8)) == [])
+        let url = try WebSocketURL("wss://us%40er:p%3Aw@[::1]:8/?token=abc")
+        #expect(mask.masked(url) == "wss://us%40er:p%3Aw@[::1]:8/?token=abc")
+        #expect(CredentialMask().masked(url) == "wss://[::1]:8/?token=***" && "\(url)" == "wss://[::1]:8/?token=***")
+    }
+
     @Test("nothing of a secret is in the mask's description")
     func description() throws {
         #expect(!String(reflecting: try mask("Authorization: Bearer secret-token")).contains("secret-token"))

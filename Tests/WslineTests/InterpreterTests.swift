@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
-import WebSocketProtocol
 import WebSocketTransport
 
+@testable import WebSocketProtocol
 @testable import wsline
 
 @Suite("Commands: what each does to a run", .eventLoop, .timeLimit(.minutes(1)))
@@ -106,7 +106,7 @@ struct InterpreterTests {
         test.receivePong([1], after: 1_500_000)
         test.receivePong(Array("are you there".utf8), after: 2_000_000)
         #expect(test.console.lines == ["pong after \(milliseconds(1_500_000))", "pong after \(milliseconds(2_000_000))"])
-        #expect(test.commands.lastRoundTrip == 2_000_000)
+        #expect(test.run.roundTrips.last == 2_000_000)
     }
 
     @Test("a pong tells nothing that answers no ping of ours, a ping of the keep-alive, or one that was answered before")
@@ -117,7 +117,7 @@ struct InterpreterTests {
         test.receivePong([0x62], after: 1_000_000)
         #expect(test.console.lines == [])
         // It's a round trip all the same.
-        #expect(test.commands.lastRoundTrip == 1_000_000)
+        #expect(test.run.roundTrips.last == 1_000_000)
         test.receivePong([0x61], after: 2_000_000)
         test.receivePong([0x61], after: 3_000_000)
         #expect(test.console.lines == ["pong after \(milliseconds(2_000_000))"])
@@ -162,7 +162,7 @@ struct InterpreterTests {
         test.receivePong([9], after: 1_000_000)
         test.detach()
         test.attach(RecordingPeer())
-        #expect(test.commands.lastRoundTrip == nil)
+        #expect(test.run.roundTrips.last == nil)
         test.receivePong([0x61], after: 1_000_000)
         #expect(test.console.lines == [])
     }
@@ -202,15 +202,81 @@ struct InterpreterTests {
         #expect(test.console.status == .success)
     }
 
-    @Test("/help names every command with its arguments")
+    @Test("/help names every command with its arguments, then the keys")
     func help() throws {
         let test = try TestRun()
         try test.enter("/help")
-        #expect(test.console.lines.count == Commands.all.count + 1)
-        for (line, command) in zip(test.console.lines, Commands.all) {
+        let lines = test.console.lines
+        for (line, command) in zip(lines, Commands.all) {
             #expect(line.hasPrefix(command.usage + "  "))
             #expect(line.hasSuffix(command.summary))
         }
+        #expect(lines[Commands.all.count] == "A message that begins with / is typed with two: //text sends /text.")
+        for (line, key) in zip(lines.dropFirst(Commands.all.count + 1), Keys.all) {
+            #expect(line.hasPrefix(key.0) && line.hasSuffix(key.1))
+        }
+        #expect(lines.count == Commands.all.count + 1 + Keys.all.count)
+        #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines.filter { $0.count > 80 })")
+    }
+
+    @Test("/help COMMAND explains each command in whole sentences, with an example that can be typed", arguments: ["", "/"])
+    func helpForOne(slash: String) throws {
+        for command in Commands.all {
+            let test = try TestRun()
+            try test.enter("/help \(slash)\(command.name)")
+            #expect(test.console.lines.first == "\(command.usage): \(command.summary)")
+            #expect(test.console.lines.count > 1 && test.console.lines.allSatisfy { $0.count <= 80 }, "\(test.console.lines)")
+            #expect(command.details.hasSuffix("."))
+            guard !command.example.isEmpty else { continue }
+            #expect(test.console.lines.last == "  example: \(command.example)")
+            guard case .command(let read) = TypedLine(command.example) else { Issue.record("\(command.example)"); continue }
+            #expect(type(of: read).name == command.name)
+        }
+        let test = try TestRun()
+        #expect(throws: CommandFailure("/help: there is no command /nope\nusage: /help [COMMAND]")) { try test.enter("/help nope") }
+    }
+
+    @Test("/headers shows both heads with their marks, credentials as *** until they are to be shown")
+    func headers() throws {
+        let test = try TestRun()
+        #expect(throws: CommandFailure("no request has been sent")) { try test.enter("/headers") }
+        let request = HTTPRequestHead(
+            method: "GET", target: "/?token=abcdefg",
+            headers: HTTPHeaders([try .init(parsing: "Host: h"), try .init(parsing: "Cookie: a=bcdefgh")]))
+        test.role.handshakes = [OpeningHeads(request: request)]
+        try test.enter("/headers")
+        let sent = ["> GET /?token=*** HTTP/1.1", "> Host: h", "> Cookie: ***"]
+        #expect(test.console.lines == sent + ["no response has come"])
+        let response = HTTPResponseHead(status: 101, reason: "Yes", headers: HTTPHeaders([try .init(parsing: "X: abcdefg bcdefgh")]))
+        test.role.handshakes = [OpeningHeads(request: request, response: response)]
+        try test.enter("/headers")
+        #expect(test.console.lines.suffix(5) == sent + ["< HTTP/1.1 101 Yes", "< X: *** ***"])
+        try test.enter("/set show-credentials on")
+        try test.enter("/headers")
+        #expect(
+            test.console.lines.suffix(5) == [
+                "> GET /?token=abcdefg HTTP/1.1", "> Host: h", "> Cookie: a=bcdefgh", "< HTTP/1.1 101 Yes", "< X: abcdefg bcdefgh",
+            ])
+        #expect(throws: CommandFailure("only a listener has clients with numbers")) { try test.enter("/headers 1") }
+    }
+
+    @Test("/headers of a listener shows each client's under its number, or one client's")
+    func headersOfClients() throws {
+        let test = try TestRun(listens: true)
+        #expect(throws: CommandFailure("no client is connected")) { try test.enter("/headers") }
+        test.role.handshakes = [2, 5].map { number in
+            let request = HTTPRequestHead(method: "GET", target: "/\(number)", headers: HTTPHeaders())
+            return OpeningHeads(
+                client: number, request: request, response: HTTPResponseHead(status: 101, reason: "", headers: HTTPHeaders()))
+        }
+        try test.enter("/headers")
+        #expect(
+            test.console.lines == [
+                "client 2:", "< GET /2 HTTP/1.1", "> HTTP/1.1 101", "client 5:", "< GET /5 HTTP/1.1", "> HTTP/1.1 101",
+            ])
+        try test.enter("/headers 5")
+        #expect(test.console.lines.suffix(3) == ["client 5:", "< GET /5 HTTP/1.1", "> HTTP/1.1 101"])
+        #expect(throws: CommandFailure("there is no client 3")) { try test.enter("/headers 3") }
     }
 
     @Test("/status shows the role's rows in a column of their own, and the last round trip")

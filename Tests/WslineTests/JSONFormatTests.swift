@@ -8,7 +8,8 @@ import WebSocketTransport
 @Suite("JSON as a terminal shows it")
 struct JSONFormatTests {
     private func shown(_ text: String, colors: Bool = false, indents: Bool = false, filters: Bool = true) -> String? {
-        let format = JSONFormat(Style(isEnabled: colors), indents: indents, filters: filters)
+        var format = JSONFormat(Style(isEnabled: colors))
+        (format.indents, format.filters) = (indents, filters)
         var output = Array("before".utf8)
         let isShown = Array(text.utf8).withUnsafeBytes { format.append($0, to: &output) }
         let result = String(decoding: output, as: UTF8.self)

@@ -14,6 +14,10 @@ final class RecordingRole: wsline.Role {
     var isConnecting = false
     var patience: Double?
     var status: [(String, String)] = [("state", "open"), ("URL", "ws://localhost/")]
+    var handshakes: [OpeningHeads] = []
+    var lostPings = 0
+    /// How often the configuration changed.
+    private(set) var adopted = 0
     private(set) var pauses: PauseReasons = []
     private(set) var streamsBinary: [Bool] = []
     private(set) var ends: [CloseFrame] = []
@@ -26,6 +30,7 @@ final class RecordingRole: wsline.Role {
     func inputEnded() { inputEnds += 1 }
     func end(_ code: CloseCode?, reason: String) { ends.append(CloseFrame(code: code, reason: reason)) }
     func conclusion() -> wsline.ExitStatus { .success }
+    func adopt(_ configuration: Configuration) { adopted += 1 }
 }
 
 /// A console that shows nobody anything, and keeps what it was to show.

@@ -8,8 +8,13 @@ struct SlashCommandTests {
     @Test(
         "A line is the command that it says",
         arguments: [
-            ("/help", "Help()"), ("/quit", "Quit()"), ("/status  ", "ShowStatus()"), ("/ping", "Ping(payload: nil)"),
-            ("/ping hey?", "Ping(payload: Optional([104, 101, 121, 63]))"),
+            ("/help", "Help(command: nil)"), ("/quit", "Quit()"), ("/status  ", "ShowStatus()"),
+            ("/ping", "Ping(payload: nil, count: nil)"),
+            ("/ping hey?", "Ping(payload: Optional([104, 101, 121, 63]), count: nil)"),
+            ("/ping -c 5", "Ping(payload: nil, count: Optional(5))"),
+            ("/ping -c  5 a b", "Ping(payload: Optional([97, 32, 98]), count: Optional(5))"),
+            ("/ping  -c 5", "Ping(payload: Optional([32, 45, 99, 32, 53]), count: nil)"),
+            ("/ping -cx", "Ping(payload: Optional([45, 99, 120]), count: nil)"),
             ("/pong", "Pong(payload: [])"), ("/pong  x ", "Pong(payload: [32, 120, 32])"), ("/close", #"Close(code: 1000, reason: "")"#),
             ("/close 4000", #"Close(code: 4000, reason: "")"#), ("/close  1001  see  you ", #"Close(code: 1001, reason: "see  you")"#),
             ("/text /help", #"SendText(text: "/help")"#), ("/text  two blanks ", #"SendText(text: " two blanks ")"#),
@@ -46,7 +51,11 @@ struct SlashCommandTests {
     @Test(
         "A wrong argument says what is wrong, and that command's usage",
         arguments: [
-            ("/help me", "/help: takes no argument, and \"me\" was given\nusage: /help"),
+            ("/help me", "/help: there is no command /me\nusage: /help [COMMAND]"),
+            ("/status now", "/status: takes no argument, and \"now\" was given\nusage: /status"),
+            ("/ping -c", "/ping: -c has no value: give N after it\nusage: /ping [-c N] [TEXT]"),
+            ("/ping -c 0", "/ping: -c \"0\" is not a valid count: give a whole number from 1\nusage: /ping [-c N] [TEXT]"),
+            ("/headers x", "/headers: \"x\" is not a client's number\nusage: /headers [CLIENT]"),
             ("/close now", "/close: \"now\" is not a close code\nusage: /close [CODE [REASON]]"),
             ("/close +1000", "/close: \"+1000\" is not a close code\nusage: /close [CODE [REASON]]"),
             ("/close 70000", "/close: \"70000\" is not a close code\nusage: /close [CODE [REASON]]"),
@@ -68,7 +77,7 @@ struct SlashCommandTests {
     func bounds() {
         let text = String(repeating: "é", count: 62)
         #expect(read("/ping \(text)x").hasPrefix("Ping("))
-        #expect(read("/ping \(text)xy") == "/ping: 126 bytes are too many for a ping or pong: 125 is the most\nusage: /ping [TEXT]")
+        #expect(read("/ping \(text)xy") == "/ping: 126 bytes are too many for a ping or pong: 125 is the most\nusage: /ping [-c N] [TEXT]")
         let reason = String(repeating: "r", count: 123)
         #expect(read("/close 1000 \(reason)").hasPrefix("Close("))
         #expect(

@@ -7,16 +7,61 @@ import WebSocketTransport
 
 @Suite("Slash commands at a terminal", .serialized)
 struct TerminalSlashTests {
-    @Test("/help lists every command within 80 columns")
+    @Test("/help lists every command and key within 80 columns, /help COMMAND explains one")
     func help() throws {
         let server = try TerminalServer()
         let terminal = try PseudoTerminal.wsline([server.url])
-        try terminal.enter("/help") { $0.hasPrefix("A message that begins with /") }
+        try terminal.enter("/help") { $0.hasPrefix("Ctrl-Z  ") }
         let rows = terminal.screen.everything
-        // A row for each, and one on the doubled slash: none is wrapped.
-        let typed = rows.firstIndex(of: "> /help") ?? 0
-        for (row, command) in zip(rows[(typed + 1)...], Commands.all) { #expect(row.hasPrefix(command.usage + " ")) }
-        #expect(rows[(typed + 1)...].dropFirst(Commands.all.count).first?.hasPrefix("A message that begins with /") == true)
+        for command in Commands.all { #expect(rows.contains { $0.hasPrefix(command.usage + " ") }) }
+        // A row for each command below the one that was typed, and one on the doubled slash: none is wrapped.
+        let below = rows.drop { $0 != "> /help" }.dropFirst()
+        #expect(below.prefix(Commands.all.count).allSatisfy { $0.hasPrefix("/") })
+        #expect(below.dropFirst(Commands.all.count).first?.hasPrefix("A message that begins with /") == true)
+        terminal.type("/help pi\t\r")
+        try terminal.wait { $0.everything.contains("/ping [-c N] [TEXT]: send a ping, and report how long its pong took") }
+        try terminal.wait { $0.everything.contains("  example: /ping -c 10") }
+    }
+
+    @Test("/ping -c leaves the line free to type on, reports each pong and sums up")
+    func pingSeries() throws {
+        let server = try TerminalServer()
+        let terminal = try PseudoTerminal.wsline([server.url])
+        terminal.type("/ping -c 2\r")
+        try terminal.enter("meanwhile", until: "< meanwhile")
+        try terminal.wait { $0.everything.contains { $0.hasPrefix("2 pings, 0 lost: min ") } }
+        #expect(terminal.screen.everything.filter { $0.hasPrefix("pong after ") }.count == 2)
+        try terminal.enter("/status") { $0.wholeMatch(of: /round trips +2 \(min .*, 0 lost/) != nil }
+    }
+
+    @Test("/set changes what is shown and sent from then on; a wrong value changes nothing")
+    func settings() throws {
+        let server = try TerminalServer()
+        let terminal = try PseudoTerminal.wsline([server.url], columns: 120)
+        try terminal.enter("/hex 00 41", until: "< binary, 2 bytes")
+        terminal.type("/set binary-as h\t\r")
+        try terminal.wait { $0.everything.contains("binary-as  hex") }
+        try terminal.enter("/hex 00 41", until: "< 0041")
+        try terminal.enter("/set binary-as octal") {
+            $0 == "wsline: /set: binary-as \"octal\" must be one of dump, hex, base64, raw or size, or default"
+        }
+        try terminal.enter("/set send-as hex", until: "send-as  hex")
+        try terminal.enter("ff", until: "< ff")
+        #expect(server.received.last == .init(kind: .binary, bytes: [0xff]))
+        try terminal.enter("/set allow-escapes on", until: "allow-escapes  on")
+        try terminal.enter("/set allow-escapes off", until: "allow-escapes  off")
+        try terminal.enter("/set timestamps on", until: "timestamps  on")
+        try terminal.enter("01") { $0.wholeMatch(of: /[0-9:.]+ < 01/) != nil }
+    }
+
+    @Test("/headers shows what opened the connection, as -v does")
+    func headers() throws {
+        let server = try TerminalServer()
+        let terminal = try PseudoTerminal.wsline(["-H", "Cookie: a=secret", server.url + "?token=abcdefg"])
+        try terminal.enter("/headers", until: "< HTTP/1.1 101 Switching Protocols")
+        let rows = terminal.screen.everything
+        #expect(rows.contains("> GET /?token=*** HTTP/1.1") && rows.contains("> Cookie: ***"))
+        #expect(!rows.contains { $0.contains("abcdefg") || $0.contains("secret") })
     }
 
     @Test("/ping tells the round trip of its pong")
@@ -75,9 +120,11 @@ struct TerminalSlashTests {
         let rows = terminal.screen.everything
         #expect(rows.contains("state        open"))
         #expect(rows.contains("URL          \(server.url)"))
+        #expect(rows.contains("peer         \(server.url.dropFirst("ws://".count).dropLast())"))
         #expect(rows.contains("subprotocol  none"))
         #expect(rows.contains { $0.hasPrefix("sent         1 message, 5 bytes (") })
         #expect(rows.contains { $0.hasPrefix("received     1 message, 5 bytes (") })
+        #expect(rows.contains("pings        0 sent, 0 received"))
         #expect(rows.contains("buffered     0 bytes"))
         #expect(rows.contains("round trip   unknown: /ping measures it"))
     }

@@ -88,7 +88,7 @@ extension Connection {
         }
         let mark = keepAlive.nextMark()
         keepAlive.sentByItself(mark, at: now)
-        mark.withUnsafeBytes { appendFrame(.ping, $0) }
+        mark.withUnsafeBytes { appendControl(.ping, $0) }
         return .needsInput
     }
 

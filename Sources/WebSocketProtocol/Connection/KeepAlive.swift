@@ -8,8 +8,16 @@ struct KeepAlive {
     /// The answer to the latest ping, kept until waiting output has left.
     var postponedPong: [UInt8]?
 
+    var outstandingCount: Int { outstanding.count }
+
     /// Starts the clock: the connection is open.
     mutating func start(at now: Instant) { lastSent = now }
+
+    /// Starts the clock anew: how often pings are sent has changed.
+    mutating func restart(at now: Instant, pings: Bool) {
+        start(at: now)
+        waitingSince = pings ? waitingSince.map { _ in now } : nil
+    }
 
     /// A payload that no ping has that waits for its pong, so that each pong is known.
     mutating func nextMark() -> [UInt8] {

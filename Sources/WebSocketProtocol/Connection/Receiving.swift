@@ -320,11 +320,14 @@ extension Connection {
         switch header.opcode {
         case .ping:
             watch?.ended()
+            statistics.pingsReceived &+= 1
             answerPing(payloadBytes)
             return .ping
         case .pong:
             watch?.ended()
+            statistics.pongsReceived &+= 1
             lastRoundTrip = keepAlive.answered(payloadBytes, at: now)
+            if lastRoundTrip != nil { statistics.pingsAnswered &+= 1 }
             return .pong
         case .close:
             try receiveClose(payloadBytes)
@@ -339,7 +342,7 @@ extension Connection {
         if outbox.count > 1 << 20 {
             keepAlive.postponedPong = Array(payload)
         } else {
-            appendFrame(.pong, payload)
+            appendControl(.pong, payload)
         }
     }
 }

@@ -82,7 +82,13 @@ extension Connection {
     private mutating func sendControl(_ opcode: Opcode, _ payload: [UInt8]) throws(UsageError) {
         try requireOpen()
         guard payload.count <= FrameHeader.maximumControlPayload else { throw .controlPayloadTooLong(bytes: payload.count) }
-        payload.withUnsafeBytes { appendFrame(opcode, $0) }
+        payload.withUnsafeBytes { appendControl(opcode, $0) }
+    }
+
+    /// Appends a ping or pong.
+    mutating func appendControl(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) {
+        if opcode == .ping { statistics.pingsSent &+= 1 } else { statistics.pongsSent &+= 1 }
+        appendFrame(opcode, payload)
     }
 
     /// Whether there is memory for so much more output, which for little there always is; else the connection is failed.

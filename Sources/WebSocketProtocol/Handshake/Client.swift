@@ -14,6 +14,8 @@ public struct ClientHandshake: Sendable {
         /// Goes before the URL's credentials.
         public var authorization: Authorization?
         public var extensionOffers: [WebSocketExtension] = []
+        /// Whether what is for printing has credentials as they are.
+        public var showsCredentials = false
 
         public init() {}
     }
@@ -58,10 +60,11 @@ public struct ClientHandshake: Sendable {
     }
 
     /// The request for printing: credentials are `***`.
-    public var redactedRequest: HTTPRequestHead {
-        let mask = CredentialMask(request.headers.fields)
-        return HTTPRequestHead(
-            method: request.method, target: mask.masked(request.target), version: request.version, headers: mask.masked(request.headers))
+    public var shownRequest: HTTPRequestHead { mask().masked(request) }
+
+    /// What masks the request, and the response to it.
+    func mask(with response: HTTPResponseHead? = nil) -> CredentialMask {
+        CredentialMask(request, response, isLifted: options.showsCredentials)
     }
 
     private static func check(_ options: Options) throws(OptionsError) {
@@ -133,7 +136,7 @@ extension ClientHandshake {
         try checkAccept(headers)
         return HandshakeResult(
             subprotocol: try subprotocol(headers), extensions: try extensions(headers), response: response,
-            shownResponse: CredentialMask(request.headers.fields + headers.fields).masked(response))
+            shownResponse: mask(with: response).masked(response))
     }
 
     private func checkUpgrade(_ headers: HTTPHeaders) throws(HandshakeError) {

@@ -59,6 +59,17 @@ public struct Authorization: Hashable, Sendable {
         try self.init(user: String(user), password: Secret(String(scalars[user.endIndex...].dropFirst())))
     }
 
+    /// As it stands in a URL, percent-encoded (RFC 3986, section 3.2.1); nil unless it is Basic's.
+    var userinfo: String? {
+        let words = fieldValue.revealed.split(separator: " ")
+        guard words.count == 2, words[0] == "Basic", let bytes = try? Base64.decode(String(words[1])),
+            let text = String(validating: bytes, as: UTF8.self)
+        else { return nil }
+        let user = text.prefix { $0 != ":" }
+        return [user, text[user.endIndex...].dropFirst()].map { PercentEncoding.encode($0, keeping: PercentEncoding.isUnreserved) }
+            .joined(separator: ":")
+    }
+
     /// A bearer token (RFC 6750, section 2.1); nil if it is empty or holds anything but visible ASCII, a line end for one.
     public init?(bearer token: Secret) {
         guard !token.revealed.isEmpty, token.revealed.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else { return nil }

@@ -21,14 +21,15 @@ public struct Refusal: Equatable, Sendable {
     public var bodyIsCut = false
     /// Whether the request went out without TLS.
     private let isPlain: Bool
-    private let mask: CredentialMask
+    /// Makes what is said about the refusal fit for printing.
+    public let mask: CredentialMask
 
     /// - Parameter handshake: a client's, which was answered so.
     init(_ reason: Reason, response: HTTPResponseHead? = nil, to handshake: ClientHandshake? = nil) {
         self.reason = reason
         self.response = response
         isPlain = handshake?.isSecure == false
-        mask = CredentialMask((handshake?.request.headers.fields ?? []) + (response?.headers.fields ?? []))
+        mask = handshake?.mask(with: response) ?? CredentialMask(nil, response)
     }
 
     /// - Parameter answer: what came in place of a response, from the head's first byte on.
@@ -76,9 +77,6 @@ extension Refusal {
 
     /// `body` for printing.
     public var shownBody: [UInt8] { mask.masked(body, isCut: bodyIsCut) }
-
-    /// A text about the refusal for printing.
-    public func masked(_ text: String) -> String { mask.masked(text) }
 
     /// Whether a server that speaks TLS was asked without.
     public var isFromTLSServer: Bool {

@@ -33,14 +33,21 @@ public struct ServerHandshake: Sendable {
     public func selectSubprotocol(from supported: [String]) -> String? { supported.first(where: offeredSubprotocols.contains) }
 
     /// The response that opens the connection (RFC 6455, section 4.2.2). The caller chooses among what was offered.
-    public func accept(subprotocol: String? = nil, extensions: [WebSocketExtension] = [], headers: [HTTPHeaders.Field] = []) -> [UInt8] {
+    public func response(
+        subprotocol: String? = nil, extensions: [WebSocketExtension] = [], headers: [HTTPHeaders.Field] = []
+    ) -> HTTPResponseHead {
         precondition(subprotocol.map(offeredSubprotocols.contains) ?? true, "the subprotocol was not offered")
         let ours = HTTPHeaders(trusted: [
             (HandshakeField.upgrade, "websocket"), (HandshakeField.connection, "Upgrade"), (HandshakeField.accept, acceptValue),
             (HandshakeField.subprotocol, subprotocol),
             (HandshakeField.extensions, extensions.isEmpty ? nil : ExtensionHeader.serialize(extensions)),
         ])
-        return HTTPResponseHead(status: 101, reason: "Switching Protocols", headers: HTTPHeaders(ours.fields + headers)).bytes
+        return HTTPResponseHead(status: 101, reason: "Switching Protocols", headers: HTTPHeaders(ours.fields + headers))
+    }
+
+    /// ``response(subprotocol:extensions:headers:)`` as it goes on the wire.
+    public func accept(subprotocol: String? = nil, extensions: [WebSocketExtension] = [], headers: [HTTPHeaders.Field] = []) -> [UInt8] {
+        response(subprotocol: subprotocol, extensions: extensions, headers: headers).bytes
     }
 
     /// A whole response that refuses the request and ends the connection. `reason` is a fixed phrase; `body` is plain text.

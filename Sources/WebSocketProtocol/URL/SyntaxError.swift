@@ -67,12 +67,12 @@ extension WebSocketURL.ParseError: CustomStringConvertible {
         case .delimiterInUserinfo:
             "the URL's host or port is wrong: if the user name or password holds a /, ? or #, write it as %2F, %3F or %23"
         case .fragment(let fragment):
-            "the URL has a fragment" + (fragment.map { ", \(("#" + $0).quoted)" } ?? "")
+            "the URL has a fragment" + (fragment.map { ", \(CredentialMask().masked("#" + $0).quoted)" } ?? "")
                 + ", which WebSocket URLs can't have (RFC 6455, section 3): drop it, or write a literal # as %23"
         case .relativeSocketPath: "the socket's path must begin with a slash: write ws+unix:///path/to.sock:/uri"
         case .invalidSocketPath(let path): "the socket's path \(path.quoted) is not a path: write ws+unix:///path/to.sock:/uri"
         case .relativeTarget(let target):
-            "\(target.quoted) after the socket's path must begin with a slash: write ws+unix:///path/to.sock:/uri"
+            "\(CredentialMask().masked(target).quoted) after the socket's path must begin with a slash: write ws+unix:///path/to.sock:/uri"
         case .redirectScheme(let scheme): "the server redirects to the scheme \(scheme.quoted), expected ws, wss, http or https"
         }
     }

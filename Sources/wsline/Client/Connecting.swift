@@ -17,7 +17,9 @@ final class ClientRole: Role {
     private var redirect: WebSocketURL.Redirect?
     private var tls: TLSContext?
     private var proxyTLS: TLSContext?
-    private var log: VerboseLog?
+    private let log: VerboseLog
+    /// Of the present connection, or the one before.
+    private var handshake: ClientHandshake?
     private var lastError: WebSocketError?
     private var lastClosure: Closure?
     private var hasClosed = false
@@ -37,7 +39,7 @@ final class ClientRole: Role {
         diagnostics = run.diagnostics
         clock = StopClock(
             stop, echoes: configuration.echo, executes: !configuration.input.execute.isEmpty, closeTimeout: options.limits.closeTimeout)
-        if configuration.output.verbosity > 0 { log = VerboseLog(diagnostics) }
+        log = VerboseLog(diagnostics)
     }
 
     func start() { connect() }
@@ -68,13 +70,31 @@ final class ClientRole: Role {
     var status: [(String, String)] {
         let statistics = socket?.statistics ?? Statistics()
         let extensions = socket?.extensions.map(\.description) ?? []
-        return [
-            ("state", "\(socket?.readyState ?? .closed)"),
-            ("URL", "\(url)"),
+        let stream = socket?.stream
+        var rows = [("state", "\(socket?.readyState ?? .closed)"), ("URL", run.configuration.output.mask.masked(url))]
+        if let address = stream?.peerAddress { rows.append(("peer", "\(address)")) }
+        if let tls = stream?.tlsInfo { rows.append(("TLS", "\(tls.version), \(tls.cipher)")) }
+        rows += [
             ("subprotocol", socket?.subprotocol ?? "none"),
             ("extensions", extensions.isEmpty ? "none" : extensions.joined(separator: ", ")),
             ("uptime", uptime.map(seconds) ?? "none: not connected"),
-        ] + statistics.rows(buffered: socket?.bufferedAmount ?? 0)
+        ]
+        return rows + statistics.rows(buffered: socket?.bufferedAmount ?? 0)
+    }
+
+    var handshakes: [OpeningHeads] {
+        guard let request = handshake?.request else { return [] }
+        var response = socket?.handshakeResult?.response
+        if case .refused(let refusal)? = lastError { response = refusal.response }
+        return [OpeningHeads(request: request, response: response)]
+    }
+
+    var lostPings: Int { socket.map { $0.statistics.lostPings(awaited: hasClosed ? 0 : $0.awaitedPings) } ?? 0 }
+
+    func adopt(_ configuration: Configuration) {
+        options.limits = configuration.connection.limits
+        clock.closeTimeout = options.limits.closeTimeout
+        socket?.adopt(options.limits)
     }
 
     private var uptime: Double? {
@@ -105,6 +125,7 @@ final class ClientRole: Role {
 
     private func makeSocket() throws -> WebSocket {
         var handshakeOptions = options.handshake
+        handshakeOptions.showsCredentials = run.configuration.output.showsCredentials
         if let deflate = options.deflate { handshakeOptions.extensionOffers = [deflate.parameters.headerExtension] }
         var key = [UInt8](repeating: 0, count: 16)
         key.withUnsafeMutableBytes { fillRandom($0) }
@@ -126,7 +147,8 @@ final class ClientRole: Role {
             proxyTLS = context
             dialing.proxyTLS = context
         }
-        log?.willSend(handshake)
+        self.handshake = handshake
+        log.willSend(handshake)
         return WebSocket(
             target: target, handshake: handshake, deflate: options.deflate, dialing: dialing, configuration: options.limits)
     }
@@ -140,10 +162,8 @@ final class ClientRole: Role {
     }
 
     private func wire(_ socket: WebSocket) {
-        if let log {
-            socket.onProgress = { log.progress($0) }
-            socket.onConnected = { log.connected() }
-        }
+        socket.onProgress = { [log] in log.progress($0) }
+        socket.onConnected = { [log] in log.connected() }
         socket.onOpen = { [unowned self] in opened() }
         socket.onMessages = { [unowned run] in run.received($0) }
         socket.onPart = { [unowned run] in run.received($0) }
@@ -163,7 +183,7 @@ final class ClientRole: Role {
         guard let socket else { return }
         openedAt = monotonicNow()
         redirects = 0
-        log?.opened(socket)
+        log.opened(socket)
         // What is sent from here on is not yet answered, though the handshake's batch is still to end.
         losses.update(socket.statistics)
         socket.stream(.binary, run.presenter.streamsBinary)
@@ -185,13 +205,13 @@ final class ClientRole: Role {
         // What goes wrong while we leave is nobody's concern any more, except for a breach.
         if run.isEnding, run.verdict != nil { return }
         if case .refused(let refusal) = error, let response = refusal.response {
-            log?.refused(refusal, socket)
+            log.refused(refusal, socket)
             do {
-                redirect = try redirect(response)
-                if let redirect { return diagnostics.notice(refusal.masked("redirected to \(redirect.url)")) }
+                redirect = try redirect(response, refusal.mask)
+                if let redirect { return diagnostics.notice("redirected to \(refusal.mask.masked(redirect.url))") }
                 report(error)
             } catch {
-                diagnostics.error(refusal.masked("can't follow the server's redirect: \(error)"))
+                diagnostics.error(refusal.mask.masked("can't follow the server's redirect: \(error)"))
             }
         } else {
             report(error)
@@ -204,16 +224,17 @@ final class ClientRole: Role {
     private struct RedirectRefusal: Error, CustomStringConvertible { let description: String }
 
     /// Where a response leads, as far as `-L` follows; nil without `-L`, or if it leads nowhere.
-    private func redirect(_ response: HTTPResponseHead) throws -> WebSocketURL.Redirect? {
+    private func redirect(_ response: HTTPResponseHead, _ mask: CredentialMask) throws -> WebSocketURL.Redirect? {
         let most = options.redirects
         guard most > 0, [301, 302, 303, 307, 308].contains(response.status), let location = response.headers["Location"] else { return nil }
         let redirect = try url.resolve(location: location)
+        let shown = mask.masked(redirect.url)
         guard redirects < most else {
-            throw RedirectRefusal(description: "\(redirect.url) would be one more than --max-redirects allows (\(most))")
+            throw RedirectRefusal(description: "\(shown) would be one more than --max-redirects allows (\(most))")
         }
         guard !redirect.dropsTLS else {
             throw RedirectRefusal(
-                description: "\(redirect.url) is not encrypted, as this connection is: give that URL if it is what you want")
+                description: "\(shown) is not encrypted, as this connection is: give that URL if it is what you want")
         }
         return redirect
     }
@@ -231,7 +252,7 @@ final class ClientRole: Role {
 
     // MARK: The end
 
-    private func report(_ error: WebSocketError) { error.report(on: diagnostics, showsResponse: log == nil) }
+    private func report(_ error: WebSocketError) { error.report(on: diagnostics, showsResponse: diagnostics.level < .verbose) }
 
     private func closed(_ closure: Closure) {
         hasClosed = true
@@ -239,7 +260,7 @@ final class ClientRole: Role {
         lastClosure = closure
         let wasOpen = openedAt != nil
         if let socket, wasOpen {
-            log?.closed(closure, socket.statistics)
+            log.closed(closure, socket.statistics.totals(run.roundTrips, lost: lostPings))
             if let losses = losses.description(socket, closure) { diagnostics.notice("wsline: \(losses)") }
         }
         clock.disconnected()

@@ -14,7 +14,8 @@ struct StopClock {
     }
 
     private let rule: Rule
-    private let closeTimeout: Instant
+    /// How long a message may make no progress before the silence counts; nanoseconds.
+    var closeTimeout: Instant
     private var inputEnd: Instant?
     /// Since when all of the input has left on the present connection.
     private var quietSince: Instant?

@@ -1,3 +1,4 @@
+import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
 
@@ -49,8 +50,13 @@ extension Stage {
 extension Diagnostics {
     /// Shows a response's head, from which credentials have been taken.
     func show(_ response: HTTPResponseHead, from minimum: Level = .verbose) {
-        detail(response.statusLine, as: .incoming, from: minimum)
-        for field in response.headers.fields { detail("\(field.name): \(field.value)", as: .incoming, from: minimum) }
+        show(response.statusLine, response.headers, as: .incoming, from: minimum)
+    }
+
+    /// Shows a head, from which credentials have been taken.
+    func show(_ startLine: String, _ headers: HTTPHeaders, as role: Style.Role, from minimum: Level = .verbose) {
+        detail(startLine, as: role, from: minimum)
+        for field in headers.fields { detail("\(field.name): \(field.value)", as: role, from: minimum) }
     }
 
     fileprivate func show(bodyOf refusal: Refusal) {

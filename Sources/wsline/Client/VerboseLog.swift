@@ -29,9 +29,8 @@ final class VerboseLog {
     /// The request leaves.
     func connected() {
         connectedAt = monotonicNow()
-        guard let request = handshake?.redactedRequest else { return }
-        diagnostics.detail(request.startLine, as: .sent)
-        for field in request.headers.fields { diagnostics.detail("\(field.name): \(field.value)", as: .sent) }
+        guard let request = handshake?.shownRequest else { return }
+        diagnostics.show(request.startLine, request.headers, as: .sent)
     }
 
     func opened(_ socket: WebSocket) {
@@ -56,17 +55,14 @@ final class VerboseLog {
         diagnostics.detail("time: " + steps.compactMap { step in step.1.map { "\(step.0) \(milliseconds($0))" } }.joined(separator: ", "))
     }
 
-    func closed(_ closure: Closure, _ statistics: Statistics) {
+    func closed(_ closure: Closure, _ totals: [String]) {
         let who = closure.isByUs ? "us" : "the server"
         let reason = closure.reason.isEmpty ? "" : ", reason \"\(closure.reason)\""
         diagnostics.detail(
             closure.code == .abnormal
                 ? "ended with no Close from the server, not clean"
                 : "closed by \(who): \(describe(closure.code))\(reason), \(closure.wasClean ? "clean" : "not clean")")
-        let (messages, sent) = (statistics.messagesReceived, statistics.messagesSent)
-        diagnostics.detail(
-            "received \(counted(messages, "message")) of \(counted(statistics.bytesReceived, "byte")) (\(statistics.wireBytesReceived) on the wire), "
-                + "sent \(counted(sent, "message")) of \(counted(statistics.bytesSent, "byte")) (\(statistics.wireBytesSent))")
+        for line in totals { diagnostics.detail(line) }
     }
 
     private func show(_ info: TLSInfo, with peer: String) {

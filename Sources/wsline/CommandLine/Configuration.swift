@@ -18,6 +18,8 @@ struct Configuration: Sendable {
     var terminal = TerminalOptions()
     /// Answer each message with itself.
     var echo = false
+    /// The options that were given, on the command line and since.
+    var given = Given()
     /// `--passphrase` without a value: to be asked for at the terminal, and put into the identity, before anything else.
     var asksPassphrase = false
 
@@ -163,6 +165,10 @@ struct OutputOptions {
     /// `-v`: 1.
     var verbosity = 0
     var quiet = false
+    var showsCredentials = false
+
+    /// Makes a URL or a head fit for being shown.
+    var mask: CredentialMask { CredentialMask(isLifted: showsCredentials) }
 }
 
 struct TerminalOptions {

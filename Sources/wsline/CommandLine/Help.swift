@@ -77,19 +77,6 @@ enum Help {
         return option.spellings.enumerated().map { $0.offset == last ? option.usage($0.element) : $0.element }.joined(separator: ", ")
     }
 
-    private static func wrapped(_ text: String, to width: Int) -> [String] {
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if !line.isEmpty, line.count + 1 + word.count > width {
-                lines.append(line)
-                line = ""
-            }
-            line += line.isEmpty ? String(word) : " \(word)"
-        }
-        return lines + [line]
-    }
-
     // MARK: Topics
 
     /// Whether an argument after `--help` is what help is wanted about: an option or topic, or a plain word, which may be a slip.
@@ -125,4 +112,18 @@ enum Help {
         case .needs(let name, let roles, let reason): (roles == .server ? "With -l it needs" : "It needs") + " \(name): \(reason)."
         }
     }
+}
+
+/// A text in lines of at most `width` characters, broken at blanks.
+func wrapped(_ text: String, to width: Int) -> [String] {
+    var lines: [String] = []
+    var line = ""
+    for word in text.split(separator: " ") {
+        if !line.isEmpty, line.count + 1 + word.count > width {
+            lines.append(line)
+            line = ""
+        }
+        line += line.isEmpty ? String(word) : " \(word)"
+    }
+    return lines + [line]
 }

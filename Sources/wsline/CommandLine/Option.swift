@@ -31,24 +31,27 @@ struct Option: Sendable {
     let rules: [Rule]
     /// What curl, websocat and wscat call it.
     let elsewhere: [String]
+    /// How it changes while the program runs (`/set`); nil if it can't.
+    let live: Live?
     let apply: Effect
 
     static func flag(
         _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
-        elsewhere: [String] = [], _ apply: @escaping @Sendable (inout Configuration) throws -> Void = { _ in }
+        elsewhere: [String] = [], live: Live? = nil, _ apply: @escaping @Sendable (inout Configuration) throws -> Void = { _ in }
     ) -> Option {
         Option(
-            spellings: spellings, value: .none, summary: summary, details: details, roles: roles, rules: rules, elsewhere: elsewhere
+            spellings: spellings, value: .none, summary: summary, details: details, roles: roles, rules: rules, elsewhere: elsewhere,
+            live: live
         ) { configuration, _ in try apply(&configuration) }
     }
 
     static func value(
         _ value: Value, _ spellings: String..., does summary: String, details: String = "", in roles: Roles = .all, rules: [Rule] = [],
-        elsewhere: [String] = [], _ apply: @escaping Effect = { _, _ in }
+        elsewhere: [String] = [], live: Live? = nil, _ apply: @escaping Effect = { _, _ in }
     ) -> Option {
         Option(
             spellings: spellings, value: value, summary: summary, details: details, roles: roles, rules: rules,
-            elsewhere: elsewhere, apply: apply)
+            elsewhere: elsewhere, live: live, apply: apply)
     }
 
     /// The spelling by which rules name it: the first long one if it has one.
@@ -91,6 +94,15 @@ enum Rule: Sendable {
     case excludes([String], unless: String? = nil, because: String)
     /// It has no effect without the other, in these roles.
     case needs(String, in: Roles = .all, because: String)
+
+    /// Whether this rule of `owner` may leave `option` without effect.
+    func concerns(_ option: Option, from owner: Option) -> Bool {
+        switch self {
+        case .contradicts: false
+        case .excludes(let names, _, _): owner.name == option.name || names.contains(option.name)
+        case .needs: owner.name == option.name
+        }
+    }
 }
 
 /// Options that belong together: a heading of `--help`, and a topic of `--help TOPIC`.

@@ -38,6 +38,7 @@ extension Configuration {
     /// Applies each option that was given, all of which have passed ``Rules``, and checks the whole.
     init(_ given: Given, environment: [String: String]) throws(UsageFailure) {
         self.init(mode: try Mode(given))
+        self.given = given
         connection.handshake.userAgent = Help.userAgent
         connection.tls.keyLogFile = environment["SSLKEYLOGFILE"].flatMap { $0.isEmpty ? nil : $0 }
         if case .demo = mode { connection.proxy = .none }
@@ -80,7 +81,8 @@ extension Configuration.Mode {
         let urls = given.options.filter { $0.option.name == "--connect" }.map(\.text) + given.operands
         guard urls.count <= 1 else {
             // A word that isn't quoted is the usual reason. Nothing with an @ is shown, since it may be a password.
-            let shown = urls.prefix(2).map { $0.contains("@") ? "one with a user" : $0.quoted }.joined(separator: " and ")
+            let mask = CredentialMask()
+            let shown = urls.prefix(2).map { $0.contains("@") ? "one with a user" : mask.masked($0).quoted }.joined(separator: " and ")
             throw UsageFailure("more than one URL, \(shown): give one, and put quotes round a value that holds blanks")
         }
         do {
@@ -99,7 +101,7 @@ extension Configuration.Mode {
 }
 
 extension Argument {
-    fileprivate func apply(to configuration: inout Configuration) throws(UsageFailure) {
+    func apply(to configuration: inout Configuration) throws(UsageFailure) {
         do {
             try option.apply(&configuration, self)
         } catch let error as HTTPFieldError {

@@ -7,11 +7,22 @@ struct Rules {
     init(_ given: Given) { self.given = given }
 
     func check() throws(UsageFailure) {
-        let role = given.role
-        for argument in given.options where !argument.option.roles.isSuperset(of: role) {
-            throw UsageFailure("\(argument.spelling) can't go with \(Self.reason(role, argument.option))")
-        }
+        for argument in given.options { try checkRole(of: argument) }
         for argument in given.options { for rule in argument.option.rules { try check(rule, of: argument) } }
+    }
+
+    /// Refuses one of the options, given while the program runs, if it would have no effect beside the others. Those that it contradicts it takes
+    /// the place of.
+    func check(change: Argument) throws(UsageFailure) {
+        try checkRole(of: change)
+        for argument in given.options {
+            for rule in argument.option.rules where rule.concerns(change.option, from: argument.option) { try check(rule, of: argument) }
+        }
+    }
+
+    private func checkRole(of argument: Argument) throws(UsageFailure) {
+        guard !argument.option.roles.isSuperset(of: given.role) else { return }
+        throw UsageFailure("\(argument.spelling) can't go with \(Self.reason(given.role, argument.option))")
     }
 
     private func check(_ rule: Rule, of argument: Argument) throws(UsageFailure) {

@@ -8,9 +8,11 @@ final class Interpreter {
     private var file: FileSender?
     /// Pings of ours whose pongs are awaited.
     private var awaited: [SentPing] = []
-    private(set) var lastRoundTrip: UInt64?
     /// With `--jsonrpc`.
     private var calls: RPCCalls?
+    private var series: PingSeries?
+    /// Seconds between the pings of a series, as ping(8) has it, and how long its last pongs may take.
+    var seriesTiming = (interval: 1.0, patience: 5.0)
 
     init(_ run: Run) {
         self.run = run
@@ -33,7 +35,7 @@ final class Interpreter {
     }
 
     /// Whether a command isn't done yet, and the next line has to wait.
-    var isBusy: Bool { file != nil }
+    var isBusy: Bool { file != nil || series != nil }
 
     /// Sends the message that a line stands for.
     func send(line: String) throws(CommandFailure) {
@@ -55,7 +57,6 @@ final class Interpreter {
 
     /// There is somebody to send to, the first or another.
     func attached() {
-        lastRoundTrip = nil
         awaited = []
         calls?.forget()
     }
@@ -67,12 +68,11 @@ final class Interpreter {
 
     func receivedPong(_ payload: RawSpan, roundTrip: UInt64?, from client: Int?) {
         guard let roundTrip else { return }
-        lastRoundTrip = roundTrip
-        guard let index = awaited.firstIndex(of: SentPing(client: client, payload: payload.withUnsafeBytes { Array($0) })) else { return }
-        // A pong answers the latest ping it knows of: earlier ones need none any more (RFC 6455, section 5.5.3).
-        for earlier in awaited.indices[...index].reversed() where awaited[earlier].client == client { awaited.remove(at: earlier) }
+        let ping = SentPing(client: client, payload: payload.withUnsafeBytes { Array($0) })
+        guard awaited.answer(ping) else { return }
         let who = client.map { "client \($0): " } ?? ""
         if !run.configuration.output.showsPings { reply("\(who)pong after \(milliseconds(roundTrip))") }
+        series?.receivedPong(to: ping, roundTrip)
     }
 
     func drained() { file?.resume() }
@@ -81,6 +81,7 @@ final class Interpreter {
     ///
     /// - Returns: what was not sent whole, in words.
     func detached() -> String? {
+        series?.end()
         guard let file else { return nil }
         let cut = "the connection closed before \(file.shownPath) was sent whole: \(file.progress)"
         file.cancel()
@@ -111,13 +112,28 @@ final class Interpreter {
         try withPeer { (peer) throws(UsageError) in try peer.send(kind, bytes) }
     }
 
-    func ping(_ payload: [UInt8]?) throws(CommandFailure) {
-        try withPeer { (peer) throws(UsageError) in awaited += try peer.ping(payload) }
-        // Somebody who never answers must not make this grow.
-        awaited.removeFirst(max(0, awaited.count - Self.mostAwaited))
+    /// Returns what was sent to whom.
+    @discardableResult
+    func ping(_ payload: [UInt8]?) throws(CommandFailure) -> [SentPing] {
+        var sent: [SentPing] = []
+        try withPeer { (peer) throws(UsageError) in sent = try peer.ping(payload) }
+        awaited.await(sent)
+        return sent
     }
 
-    private static let mostAwaited = 1024
+    /// Sends so many pings, one a second; another series ends.
+    func ping(_ payload: [UInt8]?, times count: Int) throws(CommandFailure) {
+        series?.end()
+        let series = PingSeries(count, payload, in: self)
+        guard try series.begin() else { return }
+        self.series = series
+    }
+
+    /// A series is over, or is no more.
+    func seriesEnded() {
+        series = nil
+        run.console.resumeInput()
+    }
 
     func send(file path: String, as kind: MessageKind) throws(CommandFailure) {
         try requireNoFile()

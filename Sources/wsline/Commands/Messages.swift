@@ -6,6 +6,8 @@ extension Commands {
         static let name = "text"
         static let arguments = "TEXT"
         static let summary = "send TEXT as a text message"
+        static let details = "TEXT goes out as it stands, whatever --send-as says; without it the message is empty."
+        static let example = "/text /this is not a command"
 
         let text: String
 
@@ -18,6 +20,8 @@ extension Commands {
         static let name = "hex"
         static let arguments = "DIGITS"
         static let summary = "send bytes given in hexadecimal as a binary message"
+        static let details = "Two digits make a byte; blanks may stand between bytes."
+        static let example = "/hex 00 01 fe ff"
 
         let bytes: [UInt8]
 
@@ -30,6 +34,8 @@ extension Commands {
         static let name = "base64"
         static let arguments = "TEXT"
         static let summary = "send bytes given in Base64 as a binary message"
+        static let details = "TEXT is RFC 4648's Base64."
+        static let example = "/base64 AAH+/w=="
 
         let bytes: [UInt8]
 
@@ -42,6 +48,11 @@ extension Commands {
         static let name = "file"
         static let arguments = "[-t] PATH"
         static let summary = "send a file's bytes as a binary message, with -t as text"
+        static let details = """
+            A large file is sent in fragments as it is read; until it is through, no other message can be sent, while pings and /close can. With -t the \
+            file must be UTF-8. A leading ~/ is the home directory.
+            """
+        static let example = "/file -t ~/request.json"
 
         let path: String
         let kind: MessageKind
@@ -68,6 +79,11 @@ extension Commands {
         static let name = "save"
         static let arguments = "PATH|off"
         static let summary = "save binary messages to PATH, or show them"
+        static let details = """
+            A directory, or a path that ends in /, gets a file for each message; to any other path they are appended. /save off shows them again. It is \
+            what --save does.
+            """
+        static let example = "/save pictures/"
 
         /// Nil shows binary messages again.
         let path: String?
@@ -94,6 +110,8 @@ extension Commands {
         static let name = "pretty"
         static let arguments = "on|off"
         static let summary = "indent messages that are JSON, or show them as they come"
+        static let details = "As --pretty does. White space alone is changed: numbers, names, their order and escapes stay as they came."
+        static let example = "/pretty on"
 
         let isOn: Bool
 
@@ -109,9 +127,12 @@ extension Commands {
         static func complete(_ argument: Substring) -> Candidates? { Candidates(words: ["on", "off"], typed: argument) }
 
         @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) {
-            guard interpreter.run.indentJSON(isOn) else {
+            guard interpreter.run.presenter.isTerminal else {
                 throw CommandFailure("JSON is indented at a terminal only, and standard output isn't one")
             }
+            var changed = interpreter.run.configuration
+            changed.output.isPretty = isOn
+            interpreter.run.adopt(changed)
             interpreter.reply(isOn ? "JSON is indented" : "JSON is shown as it comes")
         }
     }

@@ -4,21 +4,50 @@ import WebSocketTransport
 extension Commands {
     struct Ping: Command {
         static let name = "ping"
-        static let arguments = "[TEXT]"
+        static let arguments = "[-c N] [TEXT]"
         static let summary = "send a ping, and report how long its pong took"
+        static let details = """
+            TEXT is the ping's payload, 125 bytes at most; without it each ping has one of its own. -c N sends N pings, one a second, and then sums up: how \
+            many were lost, and the least, median, 99th percentile and greatest round trip. Typing goes on meanwhile; another /ping -c takes its place. Of a \
+            listener each ping goes to all clients.
+            """
+        static let example = "/ping -c 10"
 
         /// Nil for a mark of our own.
         let payload: [UInt8]?
+        /// Nil for one ping that nothing waits for.
+        let count: Int?
 
-        init(_ argument: Substring) throws(CommandFailure) { payload = argument.isEmpty ? nil : try controlPayload(argument) }
+        init(_ argument: Substring) throws(CommandFailure) {
+            var text = argument
+            if argument == "-c" || argument.hasPrefix("-c ") {
+                let rest = argument.dropFirst(2).drop { $0 == " " }
+                let number = rest.prefix { $0 != " " }
+                guard !number.isEmpty else { throw CommandFailure("-c has no value: give N after it") }
+                guard let count = Int(decimal: number, in: 1...Int(Int32.max)) else {
+                    throw CommandFailure("-c \(number.quoted) is not a valid count: give a whole number from 1")
+                }
+                self.count = count
+                text = rest[number.endIndex...].dropFirst()
+            } else {
+                count = nil
+            }
+            payload = text.isEmpty ? nil : try controlPayload(text)
+        }
 
-        @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) { try interpreter.ping(payload) }
+        static func complete(_ argument: Substring) -> Candidates? { Candidates(words: ["-c "], typed: argument) }
+
+        @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) {
+            if let count { try interpreter.ping(payload, times: count) } else { try interpreter.ping(payload) }
+        }
     }
 
     struct Pong: Command {
         static let name = "pong"
         static let arguments = "[TEXT]"
         static let summary = "send a pong that nobody asked for"
+        static let details = "Pings are answered without it. TEXT is the pong's payload, 125 bytes at most."
+        static let example = "/pong still here"
 
         let payload: [UInt8]
 
@@ -33,6 +62,11 @@ extension Commands {
         static let name = "close"
         static let arguments = "[CODE [REASON]]"
         static let summary = "close the connection, with 1000 unless CODE is given"
+        static let details = """
+            CODE is one that may be sent: 1000 to 1003, 1007 to 1014, or 3000 to 4999. REASON is up to 123 bytes. The other side has as long as \
+            --close-timeout says to answer.
+            """
+        static let example = "/close 4000 maintenance"
 
         let code: CloseCode
         let reason: String

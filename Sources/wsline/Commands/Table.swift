@@ -8,6 +8,10 @@ protocol Command: Sendable {
     /// The arguments as `/help` writes them; empty if there must be none.
     static var arguments: String { get }
     static var summary: String { get }
+    /// What `/help NAME` says beyond the summary: whole sentences.
+    static var details: String { get }
+    /// A line as one would type it; empty if the name alone is one.
+    static var example: String { get }
 
     /// - Parameter argument: what follows the name and the one blank that ends it.
     /// - Throws: what is wrong with it.
@@ -22,6 +26,7 @@ protocol Command: Sendable {
 
 extension Command {
     static var arguments: String { "" }
+    static var example: String { "" }
     static var usage: String { "/\(name)" + (arguments.isEmpty ? "" : " \(arguments)") }
     static func complete(_ argument: Substring) -> Candidates? { nil }
 }
@@ -30,8 +35,7 @@ extension Command {
 enum Commands {
     static let all: [any Command.Type] = [
         Help.self, Ping.self, Pong.self, Close.self, SendText.self, SendHex.self, SendBase64.self, SendFile.self, Save.self,
-        Pretty.self, ShowStatus.self,
-        Quit.self,
+        Pretty.self, ShowStatus.self, ShowHeaders.self, Change.self, Quit.self,
     ]
 
     static func named(_ name: some StringProtocol) -> (any Command.Type)? { all.first { $0.name == name } }

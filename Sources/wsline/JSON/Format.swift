@@ -6,8 +6,9 @@ import WebSocketProtocol
 /// White space between tokens alone may change: numbers, names, their order and escapes are what came.
 struct JSONFormat {
     /// Whether each member and element gets a row of its own.
-    var indents: Bool
-    private let filters: Bool
+    var indents = false
+    /// Whether what could drive a terminal is made harmless.
+    var filters = true
     private let isColored: Bool
     private let name: [UInt8]
     private let string: [UInt8]
@@ -15,10 +16,7 @@ struct JSONFormat {
     private let keyword: [UInt8]
     private let end: [UInt8]
 
-    /// - Parameter filters: whether what could drive a terminal is made harmless.
-    init(_ style: Style, indents: Bool, filters: Bool) {
-        self.indents = indents
-        self.filters = filters
+    init(_ style: Style) {
         isColored = style.isEnabled
         (name, string) = (Array(style.start(.name).utf8), Array(style.start(.string).utf8))
         (number, keyword) = (Array(style.start(.number).utf8), Array(style.start(.keyword).utf8))

@@ -42,7 +42,8 @@ final class ListenServer {
     /// Seconds that a client may take for TLS, and then for its request.
     private static let handshakeTimeout = 10.0
 
-    private let options: ConnectionOptions
+    private var options: ConnectionOptions
+    private var mask: CredentialMask
     private let diagnostics: Diagnostics
     private let owner: any ServedClients
     private var listener: Listener?
@@ -55,6 +56,7 @@ final class ListenServer {
 
     init(_ configuration: Configuration, owner: any ServedClients, diagnostics: Diagnostics) {
         options = configuration.connection
+        mask = configuration.output.mask
         self.owner = owner
         self.diagnostics = diagnostics
     }
@@ -79,6 +81,13 @@ final class ListenServer {
 
     /// Of all clients, those included that have left.
     var statistics: Statistics { clients.values.reduce(into: formerStatistics) { $0.add($1.socket.statistics) } }
+
+    /// Takes over what may have changed of the configuration, for those who are there and for those who come.
+    func adopt(_ configuration: Configuration) {
+        options.limits = configuration.connection.limits
+        mask = configuration.output.mask
+        for client in clients.values { client.socket.adopt(options.limits) }
+    }
 
     /// Stops listening and closes every connection; calls `done` once all are over.
     func end(_ code: CloseCode, _ done: @escaping () -> Void) {
@@ -128,9 +137,10 @@ final class ListenServer {
         client.socket.accept(subprotocol: subprotocol, deflate: options.deflate)
         let from = client.peer == nil || client.peer == .unix(path: "") ? "" : " from \(client.address)"
         let chosen = subprotocol.map { ", subprotocol \($0)" } ?? ""
-        diagnostics.notice("client \(number) connected\(from) (path \(request.request.target.escaped)\(chosen))")
-        diagnostics.detail(request.request.startLine.escaped, as: .incoming)
-        for field in request.request.headers.redacted.fields {
+        diagnostics.notice("client \(number) connected\(from) (path \(mask.masked(request.request.target).escaped)\(chosen))")
+        let shown = mask.masked(request.request)
+        diagnostics.detail(shown.startLine.escaped, as: .incoming)
+        for field in shown.headers.fields {
             diagnostics.detail("\(field.name): \(field.value.escaped)", as: .incoming)
         }
         owner.opened(client, request)

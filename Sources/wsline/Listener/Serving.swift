@@ -58,7 +58,12 @@ final class ListenerRole: Role, ServedClients {
 
     func end(_ code: CloseCode?, reason: String) {
         // Later: the last client's end may still be reported, and what it sent written.
-        server.end(.goingAway) { [run] in EventLoop.later { run.conclude() } }
+        server.end(.goingAway) { [self] in
+            EventLoop.later { [self] in
+                for line in server.statistics.totals(run.roundTrips, lost: lostPings) { diagnostics.detail(line) }
+                run.conclude()
+            }
+        }
     }
 
     func conclusion() -> ExitStatus { .success }
@@ -66,11 +71,23 @@ final class ListenerRole: Role, ServedClients {
     var status: [(String, String)] {
         [
             ("state", "listening"),
-            ("URL", url.map { "\($0)" } ?? "\(target)"),
+            ("URL", url.map { run.configuration.output.mask.masked($0) } ?? "\(target)"),
             ("clients", "\(broadcast.clients.count)"),
             ("uptime", seconds(Double(monotonicNow() &- beganAt) / 1e9)),
         ] + server.statistics.rows(buffered: broadcast.clients.reduce(0) { $0 + $1.socket.bufferedAmount })
     }
+
+    var handshakes: [OpeningHeads] {
+        broadcast.clients.sorted { $0.number < $1.number }.compactMap { client in
+            guard let request = client.socket.request else { return nil }
+            let response = request.response(subprotocol: client.socket.subprotocol, extensions: client.socket.extensions)
+            return OpeningHeads(client: client.number, request: request.request, response: response)
+        }
+    }
+
+    var lostPings: Int { server.statistics.lostPings(awaited: broadcast.clients.reduce(0) { $0 + $1.socket.awaitedPings }) }
+
+    func adopt(_ configuration: Configuration) { server.adopt(configuration) }
 
     // MARK: Clients
 

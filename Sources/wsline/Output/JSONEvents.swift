@@ -83,14 +83,14 @@ struct JSONEvents {
 
     mutating func open(
         _ head: Head, url: WebSocketURL, subprotocol: String?, extensions: [WebSocketExtension], headers: HTTPHeaders,
-        to output: inout [UInt8]
+        mask: CredentialMask = CredentialMask(), to output: inout [UInt8]
     ) {
         begin(head, "open", to: &output)
-        output.appendJSON("url", url.description)
+        output.appendJSON("url", mask.masked(url))
         output.appendJSONName("subprotocol")
         if let subprotocol { output.appendJSONString(subprotocol) } else { output.append(literal: "null") }
         output.appendJSONArray("extensions", extensions) { $1.appendJSONString($0.description) }
-        output.appendJSONArray("headers", headers.redacted.fields) { field, output in
+        output.appendJSONArray("headers", mask.masked(headers).fields) { field, output in
             output.append(UInt8(ascii: "["))
             output.appendJSONString(field.name)
             output.append(UInt8(ascii: ","))

@@ -5,19 +5,21 @@ import WebSocketTransport
 /// Turns what arrives into the bytes that go to standard output, or to the terminal.
 @EventLoop
 struct MessagePresenter {
-    private let options: OutputOptions
+    private var options: OutputOptions
     private let diagnostics: Diagnostics
-    private let binaryForm: OutputOptions.BinaryForm
-    private let filters: Bool
+    /// Whether the output is a terminal, whose escapes are filtered.
+    let isTerminal: Bool
+    private let isConversation: Bool
+    private var binaryForm = OutputOptions.BinaryForm.hex
+    private var filters = false
     /// Before and after each message: a terminal's mark and colour.
     private let prefix: [UInt8]
     private let suffix: [UInt8]
     /// What ends the mark's colour where the message has its own.
     private let afterMark: [UInt8]
     /// Whether a text goes out as it came, with a separator after it: by far the most common case, and the one that has to be fast.
-    private let isPlain: Bool
+    private var isPlain = false
     private var json: JSONFormat
-    private let isTerminal: Bool
     private var events: JSONEvents?
     /// Where binary messages go; nil shows them.
     private var saving: Saving?
@@ -47,18 +49,26 @@ struct MessagePresenter {
     ) throws(FileError) {
         self.options = options
         self.diagnostics = diagnostics
-        binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
-        filters = isTerminal && !options.allowEscapes
         self.isTerminal = isTerminal
-        let colors = style ?? Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
-        json = JSONFormat(colors, indents: isTerminal && options.isPretty, filters: filters)
+        isConversation = style != nil
+        json = JSONFormat(style ?? Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal))
         afterMark = Array(style?.end.utf8 ?? "".utf8)
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
         suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
-        isPlain = !isTerminal && !options.isJSON && !options.timestamps && style == nil
         isShared = sharing
         if options.isJSON { events = JSONEvents() }
         saving = try options.save.map { path throws(FileError) in Saving(destination: try SaveDestination(path)) }
+        adopt(options)
+    }
+
+    /// Takes over what may have changed of the options.
+    mutating func adopt(_ options: OutputOptions) {
+        self.options = options
+        binaryForm = options.binaryAs ?? (isTerminal ? .dump : .hex)
+        filters = isTerminal && !options.allowEscapes
+        json.indents = isTerminal && options.isPretty
+        json.filters = filters
+        isPlain = !isTerminal && !options.isJSON && !options.timestamps && !isConversation
     }
 
     /// Whether a whole binary message is to be saved, rather than parts of it.
@@ -190,12 +200,6 @@ struct MessagePresenter {
         return false
     }
 
-    /// Indents JSON from now on, or shows it as it comes. Returns false if that makes no difference, since the output isn't a terminal.
-    mutating func indentJSON(_ isIndented: Bool) -> Bool {
-        json.indents = isTerminal && isIndented
-        return isTerminal
-    }
-
     /// A piece of a binary message goes to its file.
     mutating func append(_ part: MessagePart, from client: Int? = nil, to output: inout [UInt8]) throws(FileError) {
         guard let queue = saveQueue(client, begins: true) else { return }
@@ -262,7 +266,7 @@ struct MessagePresenter {
     ) {
         events?.open(
             .init(.in, client: client), url: url, subprotocol: socket.subprotocol, extensions: socket.extensions, headers: headers,
-            to: &output)
+            mask: options.mask, to: &output)
     }
 
     mutating func ping(_ payload: RawSpan, from client: Int? = nil, into output: inout [UInt8]) {

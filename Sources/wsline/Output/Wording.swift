@@ -26,9 +26,22 @@ extension Statistics {
         [
             ("sent", Self.row(messagesSent, bytesSent, wire: wireBytesSent)),
             ("received", Self.row(messagesReceived, bytesReceived, wire: wireBytesReceived)),
+            ("pings", "\(pingsSent) sent, \(pingsReceived) received"),
+            ("pongs", "\(pongsSent) sent, \(pongsReceived) received"),
             ("buffered", counted(buffered, "byte")),
         ]
     }
+
+    /// What `-v` shows of them at the end.
+    func totals(_ roundTrips: RoundTrips, lost: Int) -> [String] {
+        let messages =
+            "received \(counted(messagesReceived, "message")) of \(counted(bytesReceived, "byte")) (\(wireBytesReceived) on the wire), "
+            + "sent \(counted(messagesSent, "message")) of \(counted(bytesSent, "byte")) (\(wireBytesSent))"
+        return [messages] + (roundTrips.description(lost: lost).map { ["round trips: \($0)"] } ?? [])
+    }
+
+    /// How many pings of ours were never answered, less those that are still awaited.
+    func lostPings(awaited: Int) -> Int { max(0, Int(clamping: pingsSent) - Int(clamping: pingsAnswered) - awaited) }
 
     private static func row(_ messages: UInt64, _ bytes: UInt64, wire: UInt64) -> String {
         "\(counted(messages, "message")), \(counted(bytes, "byte")) (\(wire) on the wire)"

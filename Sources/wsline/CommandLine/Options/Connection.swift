@@ -122,12 +122,14 @@ extension OptionGroup {
             "SECS", "--connect-timeout", does: "Give up connecting after that long (10)",
             details: "It covers all that comes before the connection is open.", in: .client
         ) { $0.connection.dialing.connectTimeout = try $1.seconds(positive: true) },
-        .value("SECS", "--close-timeout", does: "Wait that long for the answer to a close (5)") {
-            $0.connection.limits.closeTimeout = try $1.nanoseconds()
-        },
+        .value(
+            "SECS", "--close-timeout", does: "Wait that long for the answer to a close (5)",
+            live: .value { Live.seconds($0.connection.limits.closeTimeout) }
+        ) { $0.connection.limits.closeTimeout = try $1.nanoseconds() },
         .value(
             "SIZE", "--max-message", does: "Refuse messages larger than that (64M)",
-            details: "Those that --save streams to files may have any size."
+            details: "Those that --save streams to files may have any size.",
+            live: .value { Live.size($0.connection.limits.maxMessageSize) }
         ) { $0.connection.limits.maxMessageSize = UInt64(try $1.size()) },
         .value(
             "SIZE", "--max-memory", does: "Let the messages of all connections hold at most that (512M)",
@@ -135,11 +137,13 @@ extension OptionGroup {
         ) { $0.connection.maxMemory = try $1.size() },
         .value(
             "SECS", "--ping-interval", does: "Send a ping that often",
-            details: "It keeps proxies from closing a connection that is silent for long."
+            details: "It keeps proxies from closing a connection that is silent for long.",
+            live: .time({ $0.pingInterval }) { $0.pingInterval = 0 }
         ) { $0.connection.limits.pingInterval = try $1.nanoseconds(positive: true) },
         .value(
             "SECS", "--ping-timeout", does: "Give up if a ping has no answer for that long", details: "The exit status is then 8.",
-            rules: [.needs("--ping-interval", because: "no ping would be sent to wait for")]
+            rules: [.needs("--ping-interval", because: "no ping would be sent to wait for")],
+            live: .time({ $0.pingTimeout }) { $0.pingTimeout = 0 }
         ) { $0.connection.limits.pingTimeout = try $1.nanoseconds(positive: true) },
         .value(
             .optionalCount, "--reconnect", does: "Connect again when the connection is lost, at most N times in a row",

@@ -20,7 +20,8 @@ extension OptionGroup {
                 details: """
                     Without it control characters other than tab and newline, and bidirectional controls, are shown as \\x1b and the like, so that what a server \
                     sends can't drive the terminal. Pipes and files get what was sent in any case.
-                    """
+                    """,
+                live: .flag({ $0.output.allowEscapes }) { $0.output.allowEscapes = false }
             ) { $0.output.allowEscapes = true },
         ])
 }

@@ -4,7 +4,8 @@ extension OptionGroup {
         options: [
             .value(
                 "HOW", "--send-as", does: "Send a line as text, binary, or decoded from hex or base64 (text)",
-                details: "What is decoded is sent as binary. It holds for -x and for typed lines as well.", in: .messages
+                details: "What is decoded is sent as binary. It holds for -x and for typed lines as well.", in: .messages,
+                live: .choice(InputOptions.Encoding.self, { $0.input.encoding.rawValue })
             ) { $0.input.encoding = try $1.choice() },
             .flag(
                 "-t", "--text", does: "The same as --send-as text", in: .messages,
@@ -31,7 +32,9 @@ extension OptionGroup {
             .value(
                 "HOW", "--binary-as", does: "Show binary messages as dump, hex, base64, raw or size",
                 details: "Without it they are a dump on a terminal, and a line of hex in a pipe. raw writes the bytes and nothing else.",
-                in: .messages
+                in: .messages,
+                live: .choice(
+                    OutputOptions.BinaryForm.self, { $0.output.binaryAs?.rawValue }, unset: ("default", { $0.output.binaryAs = nil }))
             ) { $0.output.binaryAs = try $1.choice() },
             .value(
                 "PATH", "--save", does: "Write binary messages to files in the directory PATH, or append them to the file PATH",

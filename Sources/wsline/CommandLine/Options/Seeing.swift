@@ -5,27 +5,40 @@ extension OptionGroup {
             .flag(
                 "-v", "--verbose", does: "Show addresses, TLS, headers, timing and the close on stderr",
                 details: "After * is what happens, after > the request's headers and after < the response's. Credentials are shown as ***.",
-                rules: [.contradicts("--quiet")]
+                rules: [.contradicts("--quiet")], live: .flag({ $0.output.verbosity > 0 }) { $0.output.verbosity = 0 }
             ) {
                 $0.output.verbosity += 1
                 guard $0.output.verbosity < 2 else { throw UsageFailure("-vv: showing each frame isn't there yet, use -v") }
             },
             .flag(
                 "-q", "--quiet", does: "Show errors only", details: "On stderr; what is received is written as ever.",
-                elsewhere: ["--silent"]
+                elsewhere: ["--silent"], live: .flag({ $0.output.quiet }) { $0.output.quiet = false }
             ) { $0.output.quiet = true },
-            .flag("-T", "--timestamps", does: "Show the time of each message", in: .messages) { $0.output.timestamps = true },
+            .flag(
+                "-T", "--timestamps", does: "Show the time of each message", in: .messages,
+                live: .flag({ $0.output.timestamps }) { $0.output.timestamps = false }
+            ) { $0.output.timestamps = true },
             .flag(
                 "--pretty", does: "Indent messages that are JSON, at a terminal",
                 details: """
                     White space alone is moved: numbers, names and escapes stay as they came. Colours need no option: without --no-color a terminal shows them, \
                     and a pipe never gets either.
                     """,
-                in: .messages, rules: [.excludes(["--json"], because: "with --json each event is a line")]
+                in: .messages, rules: [.excludes(["--json"], because: "with --json each event is a line")],
+                live: .flag({ $0.output.isPretty }) { $0.output.isPretty = false }
             ) { $0.output.isPretty = true },
             .flag(
                 "-P", "--show-ping-pong", does: "Show pings and pongs", in: .messages,
-                rules: [.excludes(["--quiet"], because: "-q shows errors only")]
+                rules: [.excludes(["--quiet"], because: "-q shows errors only")],
+                live: .flag({ $0.output.showsPings }) { $0.output.showsPings = false }
             ) { $0.output.showsPings = true },
+            .flag(
+                "--show-credentials", does: "Show credentials as they are, not as ***",
+                details: """
+                    They are the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie, the user and password of a URL, and the values in its \
+                    query whose names have a word such as token, key, secret, password, signature, session or auth in them, as access_token and apiKey have.
+                    """,
+                live: .flag({ $0.output.showsCredentials }) { $0.output.showsCredentials = false }
+            ) { $0.output.showsCredentials = true },
         ])
 }
