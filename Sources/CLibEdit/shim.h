@@ -43,10 +43,6 @@ static inline int wsline_el_bind_alternative(EditLine *el, const int32_t *key, c
     return el_wset(el, EL_BIND, L"-a", (const wchar_t *)key, (const wchar_t *)command, NULL);
 }
 
-static inline int wsline_el_set_history(EditLine *el, HistoryW *history) {
-    return el_wset(el, EL_HIST, history_w, history);
-}
-
 // el_wget is variadic too.
 static inline void *wsline_el_get_clientdata(EditLine *el) {
     void *data = NULL;
@@ -58,17 +54,6 @@ static inline int wsline_el_is_vi(EditLine *el) {
     return el_wget(el, EL_EDITOR, &name) == 0 && name != NULL && wcscmp(name, L"vi") == 0;
 }
 
-// history_w is variadic.
-static inline int wsline_history_set_size(HistoryW *history, int size) {
-    HistEventW event;
-    return history_w(history, &event, H_SETSIZE, size);
-}
-
-static inline int wsline_history_enter(HistoryW *history, const int32_t *line) {
-    HistEventW event;
-    return history_w(history, &event, H_ENTER, (const wchar_t *)line);
-}
-
 // Without the import's Unicode.Scalar, see above.
 static inline int wsline_el_insert(EditLine *el, const int32_t *text) {
     return el_winsertstr(el, (const wchar_t *)text);
@@ -76,6 +61,29 @@ static inline int wsline_el_insert(EditLine *el, const int32_t *text) {
 
 static inline int wsline_el_replace(EditLine *el, const int32_t *text) {
     return el_wreplacestr(el, (const wchar_t *)text);
+}
+
+// el_wreplacestr does nothing with an empty string, and el_deletestr puts what it deletes in the kill buffer. The line that el_wline returns is the editor's own.
+static inline void wsline_el_clear(EditLine *el) {
+    LineInfoW *line = (LineInfoW *)el_wline(el);
+    line->cursor = line->lastchar = line->buffer;
+}
+
+// A line of ~/.editrc, as el_source takes it: what the tokenizer returns is an array of Unicode.Scalar strings, see above.
+static inline int wsline_el_parse(EditLine *el, const int32_t *line) {
+    int count = 0;
+    const wchar_t **words = NULL;
+    TokenizerW *tokenizer = tok_winit(NULL);
+    if (tokenizer == NULL) return -1;
+    int result = tok_wstr(tokenizer, (const wchar_t *)line, &count, &words) == 0 ? el_wparse(el, count, words) : -1;
+    tok_wend(tokenizer);
+    return result;
+}
+
+// <string.h> hides memmem unless _GNU_SOURCE is set; it is in every C library that libedit runs on.
+extern void *memmem(const void *, size_t, const void *, size_t);
+static inline void *wsline_memmem(const void *text, size_t length, const void *part, size_t partLength) {
+    return memmem(text, length, part, partLength);
 }
 
 // <wchar.h> hides wcwidth unless _XOPEN_SOURCE is set, which the importer doesn't do on Linux. It is in the C library of every platform that libedit runs on.

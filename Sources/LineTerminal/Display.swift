@@ -22,9 +22,9 @@ struct LineDisplay {
     private var cursor = Position()
     /// The first row in view of a line that has more rows than the screen.
     private var top = 0
-    /// Dumb: the cells that the row takes, and the first in view.
-    private var dumbWidth = 0
-    private var dumbFirst = 0
+    /// On one row: the cells that it takes, and the first in view.
+    private var shownWidth = 0
+    private var rowFirst = 0
 
     init(isDumb: Bool, rewraps: Bool, columns: Int, rows: Int) {
         self.isDumb = isDumb
@@ -35,25 +35,39 @@ struct LineDisplay {
 
     /// What makes the screen show `line` with its cursor at `offset`.
     mutating func update(prompt: Prompt, line: some Sequence<Int32>, cursor offset: Int) -> [UInt8] {
-        let layout = LineLayout(prompt: prompt, line: line, cursor: offset, columns: isDumb ? .max / 2 : columns)
-        guard !isDumb else { return updateDumb(layout) }
+        let line = ContiguousArray(line)
+        return line.withUnsafeBufferPointer { update(prompt: prompt, line: $0, cursor: offset) }
+    }
+
+    /// What makes the screen show `line` with its cursor at `offset`.
+    mutating func update(prompt: Prompt, line: UnsafeBufferPointer<Int32>, cursor offset: Int) -> [UInt8] {
+        let lineRows = LineRows(prompt: prompt, line: line, cursor: offset, columns: lineColumns)
+        guard !isOneRow else {
+            return updateOneRow(LineLayout(prompt: prompt, line: line, cursor: offset, rows: lineRows, top: 0, height: lineRows.last + 1))
+        }
         let height = max(rows, 1)
         let oldTop = top
-        if layout.cursor.row < top { top = layout.cursor.row }
-        if layout.cursor.row >= top + height { top = layout.cursor.row - height + 1 }
-        top = min(top, max(layout.lastRow - height + 1, 0))
-        let window = layout.window(top: top, height: height)
+        if lineRows.cursorRow < top { top = lineRows.cursorRow }
+        if lineRows.cursorRow >= top + height { top = lineRows.cursorRow - height + 1 }
+        top = min(top, max(lineRows.last - height + 1, 0))
+        let window = LineLayout(prompt: prompt, line: line, cursor: offset, rows: lineRows, top: top, height: height)
         var output: [UInt8] = []
         if top != oldTop { output += erase() }
         draw(window, to: &output)
         return output
     }
 
+    /// The cells of a row of the line: on one row that scrolls only a newline ends it.
+    var lineColumns: Int { isOneRow ? .max / 2 : columns }
+
+    /// Whether the line is kept on one row: where there is no room for a wide character on any, too.
+    private var isOneRow: Bool { isDumb || columns < 2 }
+
     /// What takes prompt and line off the screen and leaves the cursor where they began.
     mutating func erase() -> [UInt8] {
         defer { forget() }
         guard shown != nil else { return [] }
-        if isDumb { return [0x0d] + Array(repeating: 0x20, count: dumbWidth) + [0x0d] }
+        if isDumb { return [0x0d] + Array(repeating: 0x20, count: shownWidth) + [0x0d] }
         var output: [UInt8] = []
         move(to: Position(), in: &output)
         output += "\r\u{1b}[J".utf8
@@ -68,7 +82,7 @@ struct LineDisplay {
         }
         guard let shown else { return [] }
         var output: [UInt8] = []
-        if !isDumb {
+        if !isOneRow {
             move(to: Position(row: shown.lastRow, column: 0), in: &output)
             // The cursor's own row after a full one is empty already.
             if shown.cursorWraps && cursor.row > shown.end.row { return output + [0x0d] }
@@ -80,7 +94,7 @@ struct LineDisplay {
     mutating func forget() {
         shown = nil
         cursor = Position()
-        dumbWidth = 0
+        shownWidth = 0
     }
 
     /// What clears the rows after the window got a new size; `update` draws them anew.
@@ -180,20 +194,20 @@ struct LineDisplay {
         cursor = target
     }
 
-    /// One row: the cells from `dumbFirst` on that fit, newlines shown as `^J`.
-    private mutating func updateDumb(_ layout: LineLayout) -> [UInt8] {
+    /// One row: the cells from `rowFirst` on that fit, newlines shown as `^J`.
+    private mutating func updateOneRow(_ layout: LineLayout) -> [UInt8] {
         let width = max(columns - 1, 1)
-        if layout.cursorCell < dumbFirst { dumbFirst = layout.cursorCell }
+        if layout.cursorCell < rowFirst { rowFirst = layout.cursorCell }
         func drawnWidth(_ cell: LineLayout.Cell) -> Int { cell.isNewline ? 2 : cell.width }
-        var needed = layout.cells[min(dumbFirst, layout.cursorCell)..<layout.cursorCell].reduce(1) { $0 + drawnWidth($1) }
-        while needed > width, dumbFirst < layout.cursorCell {
-            needed -= drawnWidth(layout.cells[dumbFirst])
-            dumbFirst += 1
+        var needed = layout.cells[min(rowFirst, layout.cursorCell)..<layout.cursorCell].reduce(1) { $0 + drawnWidth($1) }
+        while needed > width, rowFirst < layout.cursorCell {
+            needed -= drawnWidth(layout.cells[rowFirst])
+            rowFirst += 1
         }
         var row: [UInt8] = []
         var rowWidth = 0
         var cursorBytes = 0
-        for index in dumbFirst..<max(layout.cells.count, dumbFirst) {
+        for index in rowFirst..<max(layout.cells.count, rowFirst) {
             if index == layout.cursorCell { cursorBytes = row.count }
             let cell = layout.cells[index]
             guard rowWidth + drawnWidth(cell) <= width else { break }
@@ -203,10 +217,10 @@ struct LineDisplay {
         }
         if layout.cursorCell >= layout.cells.count { cursorBytes = row.count }
         var output: [UInt8] = [0x0d] + row
-        if dumbWidth > rowWidth { output += Array(repeating: 0x20, count: dumbWidth - rowWidth) }
+        if shownWidth > rowWidth { output += Array(repeating: 0x20, count: shownWidth - rowWidth) }
         output += [0x0d] + row[..<cursorBytes]
         shown = layout
-        dumbWidth = rowWidth
+        shownWidth = rowWidth
         return output
     }
 }

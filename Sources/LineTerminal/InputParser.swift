@@ -22,6 +22,9 @@ struct InputParser {
     /// Whether bytes wait for more to come, if not for long: a paste takes the time that it takes.
     var holdsBytes: Bool { unsearched == nil && next < bytes.count }
 
+    /// The byte that comes next, if it is there.
+    var nextByte: UInt8? { next < bytes.count ? bytes[next] : nil }
+
     mutating func push(_ new: some Collection<UInt8>) {
         if next == bytes.count {
             bytes = []

@@ -1,10 +1,8 @@
-import CLibEdit
-
 /// Where prompt and line stand on the screen, cell by cell, on rows of `columns` cells.
 ///
 /// What this relies on, and all of it: the terminal wraps a character that doesn't fit to the next row; it takes `wcwidth`'s widths; tab is never sent.
-/// Where terminals differ on a width (emoji joined by U+200D, variation selectors), the joiner or selector is not drawn, so each part has its
-/// width by `wcwidth`. What has no width of its own (control characters, bidirectional controls) is drawn as a visible escape, a newline breaks the row.
+/// Where terminals differ on a width (emoji joined by U+200D, variation selectors, skin tones), the joiner, selector or tone is not drawn, so each part has
+/// its width by `wcwidth`. What has no width of its own (control characters, bidirectional controls) is drawn as a visible escape, a newline breaks the row.
 struct LineLayout: Equatable {
     struct Position: Equatable {
         var row = 0
@@ -17,6 +15,8 @@ struct LineLayout: Equatable {
         var position: Position
         var width: Int
         var isNewline: Bool
+        /// The character of the line that begins with it; nil in the prompt, and where a character that is shown as several goes on.
+        var offset: Int?
     }
 
     let columns: Int
@@ -28,57 +28,117 @@ struct LineLayout: Equatable {
     private(set) var cursor = Position()
     /// The cell that the cursor stands on; the number of cells when it stands at the end.
     private(set) var cursorCell = 0
+    /// Whether the cursor stands after the line's last character.
+    private let cursorIsAtEnd: Bool
     /// Where the next character would go. Its column is `columns` when the last row is full: the terminal wraps only once a character comes.
     private(set) var end = Position()
 
-    init(prompt: Prompt, line: some Sequence<Int32>, cursor cursorOffset: Int, columns: Int) {
-        self.columns = max(columns, 2)
-        bytes += prompt.start.utf8
-        for scalar in prompt.text.unicodeScalars { append(Int32(bitPattern: scalar.value)) }
-        bytes += prompt.end.utf8
-        promptCells = cells.count
-        var offset = 0
-        for character in line {
-            if offset == cursorOffset { cursorCell = cells.count }
-            append(character)
-            offset += 1
+    /// All rows.
+    init(prompt: Prompt, line: some Sequence<Int32>, cursor: Int, columns: Int) {
+        self = Array(line).withUnsafeBufferPointer { line in
+            let rows = LineRows(prompt: prompt, line: line, cursor: cursor, columns: columns)
+            return LineLayout(prompt: prompt, line: line, cursor: cursor, rows: rows, top: 0, height: rows.last + 1)
         }
-        if offset <= cursorOffset { cursorCell = cells.count }
-        placeCursor()
     }
 
-    /// Rows from `top` on, `height` of them at most.
-    func window(top: Int, height: Int) -> LineLayout {
-        guard top > 0 || lastRow >= height else { return self }
-        var result = self
-        let first = cells.partitioningIndex { $0.position.row >= top }
-        var last = cells.partitioningIndex { $0.position.row >= top + height }
-        // The break that would lead to the row below the window is left out with it.
-        if last < cells.count, last > first, cells[last - 1].isNewline { last -= 1 }
-        let from = first == 0 ? 0 : start(of: first)
-        result.bytes = Array(bytes[from..<(last == cells.count ? bytes.count : start(of: last))])
-        result.cells = cells[first..<last].map {
-            var cell = $0
-            cell.start -= from
-            cell.position.row -= top
-            return cell
+    /// The rows from `top` on, `height` of them at most, as rows from 0 on.
+    init(prompt: Prompt, line: UnsafeBufferPointer<Int32>, cursor: Int, rows: LineRows, top: Int, height: Int) {
+        columns = rows.columns
+        cursorIsAtEnd = cursor >= line.count
+        let characters = prompt.characters
+        let start = rows.starts[min(top, rows.starts.count - 1)]
+        end = start.position
+        end.row -= top
+        if start.offset == 0 { bytes += prompt.start.utf8 }
+        cursorCell = -1
+        for index in start.offset..<characters.count + line.count {
+            let offset = index - characters.count
+            if offset == 0 { endPrompt(prompt) }
+            guard append(offset < 0 ? characters[index] : line[offset], offset, cursor: cursor, height: height) else {
+                // The row below is not in view: what would lead there is left out.
+                if offset < 0 { endPrompt(prompt) }
+                if cursorCell < 0 { cursorCell = cells.count }
+                return
+            }
         }
-        result.promptCells = max(0, promptCells - first)
-        result.cursorCell = min(max(cursorCell - first, 0), result.cells.count)
-        if last == cells.count {
-            result.end.row -= top
-        } else {
-            result.end = result.cells.last.map { Position(row: $0.position.row, column: $0.position.column + $0.width) } ?? Position()
+        if line.isEmpty { endPrompt(prompt) }
+        if cursorCell < 0 {
+            cursorCell = cells.count
+            self.cursor = end.column >= columns ? Position(row: end.row + 1, column: 0) : end
         }
-        result.cursor.row -= top
-        return result
+    }
+
+    private mutating func endPrompt(_ prompt: Prompt) {
+        bytes += prompt.end.utf8
+        promptCells = cells.count
+    }
+
+    /// Draws a character in as far as it is in view. False when what comes next isn't.
+    private mutating func append(_ character: Int32, _ offset: Int, cursor cursorOffset: Int, height: Int) -> Bool {
+        var isFirst = true
+        var isInView = true
+        Glyph.forEach(of: character) { glyph in
+            guard isInView else { return }
+            var next = end
+            let (position, width) = glyph.place(at: &next, columns: columns)
+            if isFirst && offset == cursorOffset && position.row >= 0 && position.row < height {
+                cursorCell = cells.count
+                // A newline on a full row is drawn past the edge: the cursor shows at the last column.
+                cursor = Position(row: position.row, column: min(position.column, columns - 1))
+            }
+            isInView = next.row < height
+            guard isInView else { return }
+            end = next
+            defer { isFirst = false }
+            guard position.row >= 0 else { return }
+            cells.append(
+                Cell(
+                    start: bytes.count, position: position, width: width, isNewline: false, offset: isFirst && offset >= 0 ? offset : nil))
+            draw(glyph, width: width)
+        }
+        return isInView
+    }
+
+    private mutating func draw(_ glyph: Glyph, width: Int) {
+        switch glyph {
+        case .newline:
+            cells[cells.count - 1].isNewline = true
+            bytes += [0x0d, 0x0a]
+        case .undrawn: break
+        case .tab: bytes += Array(repeating: 0x20, count: width)
+        case .scalar(let value, _):
+            if value < 0x80 {
+                bytes.append(UInt8(value))
+            } else if let scalar = Unicode.Scalar(value) {
+                bytes += UTF8.encode(scalar).map { Array($0) } ?? []
+            }
+        }
+    }
+
+    /// Where the cursor goes from its row to the one above or below, to `column` (its own if nil) or the nearest to it, and that column. Nil when there is no
+    /// such row.
+    static func step(
+        _ direction: HistorySearch.Direction, column: Int?, prompt: Prompt, line: UnsafeBufferPointer<Int32>, cursor: Int, columns: Int
+    ) -> (offset: Int, column: Int)? {
+        let rows = LineRows(prompt: prompt, line: line, cursor: cursor, columns: columns)
+        let row = rows.cursorRow + (direction == .older ? -1 : 1)
+        guard (0...rows.last).contains(row) else { return nil }
+        func layout(_ top: Int, _ height: Int) -> LineLayout {
+            LineLayout(prompt: prompt, line: line, cursor: cursor, rows: rows, top: top, height: height)
+        }
+        let column = column ?? layout(rows.cursorRow, 1).cursor.column
+        // With the row below it, so that a newline at its end is there too.
+        let cells = layout(row, 2).cells.filter { $0.position.row == 0 }
+        var places = cells.compactMap { cell in cell.offset.map { (offset: $0, column: cell.position.column) } }
+        if row == rows.last { places.append((line.count, row == rows.end.row ? rows.end.column : 0)) }
+        return (places.last { $0.column <= column } ?? places.first).map { ($0.offset, column) }
     }
 
     /// The row of the last cell, or of the cursor when that is lower.
     var lastRow: Int { max(end.row, cursor.row) }
 
     /// Whether the end is on a full row and the cursor belongs after it, at the start of the next.
-    var cursorWraps: Bool { cursorCell == cells.count && end.column >= columns }
+    var cursorWraps: Bool { cursorIsAtEnd && end.column >= columns }
 
     /// The cell that byte `offset` is part of; the number of cells after the last.
     func cell(atByte offset: Int) -> Int {
@@ -119,66 +179,6 @@ struct LineLayout: Equatable {
     }
 
     private func start(of cell: Int) -> Int { cell < cells.count ? cells[cell].start : bytes.count }
-
-    private mutating func placeCursor() {
-        if cursorCell < cells.count {
-            let cell = cells[cursorCell]
-            // A newline on a full row is drawn past the edge: the cursor shows at the last column.
-            cursor = Position(row: cell.position.row, column: min(cell.position.column, columns - 1))
-        } else {
-            cursor = end.column >= columns ? Position(row: end.row + 1, column: 0) : end
-        }
-    }
-
-    private mutating func append(_ character: Int32) {
-        switch character {
-        case 0x20..<0x7f:
-            place([UInt8(character)], width: 1)
-        case 0x0a:
-            cells.append(Cell(start: bytes.count, position: end, width: 0, isNewline: true))
-            bytes += [0x0d, 0x0a]
-            end = Position(row: end.row + 1, column: 0)
-        case 0x09:
-            // Not past the edge: a tab stops there as it does on the screen.
-            let column = end.column >= columns ? 0 : end.column
-            let width = min(8 - column % 8, columns - column)
-            place(Array(repeating: 0x20, count: width), width: width)
-        case 0..<0x20, 0x7f:
-            placeText([UInt8(ascii: "^"), UInt8(truncatingIfNeeded: character) ^ 0x40])
-        case EditBuffer.nul:
-            placeText(Array("^@".utf8))
-        default:
-            appendWide(character)
-        }
-    }
-
-    private mutating func appendWide(_ character: Int32) {
-        guard let scalar = UInt32(exactly: character).flatMap(Unicode.Scalar.init) else { return place([UInt8(ascii: "?")], width: 1) }
-        let width = Int(wsline_wcwidth(character))
-        let isUndrawn = character == 0x200d || (0xfe00...0xfe0f).contains(character)
-        if EscapeFilter.isDangerous(scalar.value) || (width < 0 && !isUndrawn) {
-            var escape: [UInt8] = []
-            EscapeFilter.appendScalarEscape(scalar.value, to: &escape)
-            placeText(escape)
-        } else if isUndrawn {
-            // Part of the cell before it, so that the cursor has somewhere to stand.
-            cells.append(Cell(start: bytes.count, position: wrapped(width: 0), width: 0, isNewline: false))
-        } else {
-            place(Array(String(scalar).utf8), width: width)
-        }
-    }
-
-    /// One character that is shown as several: drawn as cells of their own, so that it may wrap, though the cursor only stands on the first.
-    private mutating func placeText(_ text: [UInt8]) { for byte in text { place([byte], width: 1) } }
-
-    private func wrapped(width: Int) -> Position { end.column + width > columns ? Position(row: end.row + 1, column: 0) : end }
-
-    private mutating func place(_ text: [UInt8], width: Int) {
-        let position = wrapped(width: width)
-        cells.append(Cell(start: bytes.count, position: position, width: width, isNewline: false))
-        bytes += text
-        end = Position(row: position.row, column: position.column + width)
-    }
 }
 
 /// What stands before the line.
@@ -194,6 +194,9 @@ public struct Prompt: Sendable, Equatable {
         start = style.start(.prompt)
         end = style.end
     }
+
+    /// What is shown, as characters of a line are.
+    var characters: [Int32] { Array(EditBuffer.encode(text).dropLast()) }
 }
 
 extension Array {

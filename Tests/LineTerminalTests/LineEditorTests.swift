@@ -182,9 +182,9 @@ import CPosix
     func searches() throws {
         let terminal = try start(["--print-every", "700", "--print-lines", "2"])
         terminal.type("first 世界\rsecond\r\u{12}fir")
-        try waitFor("bck:fir", on: terminal)
+        try waitFor("(reverse-i-search)'fir': first 世界", on: terminal)
         try waitFor("< message 1", on: terminal)
-        try terminal.wait { $0.rows.contains("> first 世界") && $0.rows.contains("bck:fir") }
+        try terminal.wait { $0.rows.contains("(reverse-i-search)'fir': first 世界") }
         terminal.type("\r")
         try terminal.wait { $0.rows.filter { $0 == "got \"first 世界\"" }.count == 2 }
     }

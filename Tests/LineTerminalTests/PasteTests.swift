@@ -54,9 +54,9 @@ import Testing
         try terminal.wait { $0.rows.contains(#"got "before""#) }
         terminal.paste(text)
         try terminal.wait { $0.rows.contains("line 8999 é世") }
-        terminal.type("\u{1b}[A")
+        terminal.type("\u{10}")
         try terminal.wait { $0.rows.contains("> before") && !$0.rows.contains("line 8999 é世") }
-        terminal.type("\u{1b}[B")
+        terminal.type("\u{e}")
         try terminal.wait { $0.rows.contains("line 8999 é世") }
         terminal.type("\r")
         try terminal.wait { $0.everything.contains("got \(text.utf8.count) bytes, sum \(checksum(text))") }
@@ -74,9 +74,9 @@ import Testing
     func endsASearch() throws {
         let terminal = try start()
         terminal.type("first\r\u{12}fir")
-        try terminal.wait { $0.rows.contains("bck:fir") }
+        try terminal.wait { $0.rows.contains("(reverse-i-search)'fir': first") }
         terminal.paste("+a\nb")
-        try terminal.wait { !$0.rows.contains("bck:fir") && $0.rows.contains { $0.contains("+a") } }
+        try terminal.wait { !$0.rows.contains("(reverse-i-search)'fir': first") && $0.rows.contains { $0.contains("+a") } }
         terminal.type("\r")
         try terminal.wait { $0.rows.contains { $0.hasPrefix("got ") && $0.contains(#"+a\nb"#) } }
     }

@@ -28,7 +28,7 @@ public final class PseudoTerminal {
     public private(set) var transcript: [UInt8] = []
     /// The program's process.
     public let process: pid_t
-    private let controller: Int32
+    private var controller: Int32
     private var status: ExitStatus?
     /// Seconds that a wait may take before it has failed, in an ordinary build.
     public var patience = 10.0
@@ -55,7 +55,7 @@ public final class PseudoTerminal {
             var ignored: Int32 = 0
             while waitpid(process, &ignored, 0) < 0 && errno == EINTR {}
         }
-        close(controller)
+        if controller >= 0 { close(controller) }
     }
 
     public static let standardEnvironment = [
@@ -118,6 +118,12 @@ public final class PseudoTerminal {
         kill(process, signal)
     }
 
+    /// Takes the terminal away, as a window that is closed or a connection that is lost does. Nothing can be typed or read after that.
+    public func hangUp() {
+        close(controller)
+        controller = -1
+    }
+
     /// Whether the terminal is in its usual modes: whole lines, echoed, with keys that are signals.
     public var isCooked: Bool {
         var modes = termios()
@@ -164,6 +170,7 @@ public final class PseudoTerminal {
     @discardableResult
     private func readAvailable(milliseconds: Int32, untilEmpty: Bool = false) -> Bool {
         var descriptor = pollfd(fd: controller, events: Int16(POLLIN), revents: 0)
+        // Of a descriptor of -1 poll reports nothing.
         guard poll(&descriptor, 1, milliseconds) > 0 else { return !untilEmpty }
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let count = read(controller, &buffer, buffer.count)

@@ -68,6 +68,13 @@ final class TerminalServer: Sendable {
         }
     }
 
+    /// Sends a message to all.
+    func send(_ text: String) {
+        EventLoop.enter { [state] in
+            for socket in state.state.withLock({ $0.sockets }) { try? socket.send(text) }
+        }
+    }
+
     /// What came, in order.
     var received: [Message] { state.state.withLock { $0.received } }
 

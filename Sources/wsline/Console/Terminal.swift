@@ -123,6 +123,8 @@ final class TerminalConsole: Console, MessageOutput {
     }
 
     private func entered(_ line: String) {
+        // Enter by mistake, or to set off what comes from what came. `/text` sends an empty message.
+        guard !line.isEmpty else { return }
         do throws(CommandFailure) {
             try run?.commands.run(line)
         } catch {
