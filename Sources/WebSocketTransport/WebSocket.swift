@@ -143,6 +143,9 @@ public final class WebSocket {
         return try body(&connection)
     }
 
+    /// Has `observer` called with each frame that is sent or received from now on; nil ends that. See ``Connection/observeFrames(_:)``.
+    public func observeFrames(_ observer: ((ObservedFrame) -> Void)?) { connection.observeFrames(observer) }
+
     /// Holds back what is sent until `endBatch()`, so that it leaves in one write.
     public func beginBatch() { batchDepth += 1 }
 

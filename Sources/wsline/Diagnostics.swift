@@ -1,5 +1,34 @@
 import LineTerminal
 import Synchronization
+import WebSocketTransport
+
+/// Where whole lines go, from any thread, none of which waits for it.
+protocol LineSink: Sendable {
+    func write(_ lines: [UInt8])
+    /// Takes lines that are written before the loop waits, and before what is written later. Returns false if too much waits already.
+    @EventLoop func gather(_ lines: [UInt8]) -> Bool
+    /// Whether too much waits to be written.
+    var isFull: Bool { get }
+}
+
+extension LineSink {
+    @EventLoop func gather(_ lines: [UInt8]) -> Bool {
+        write(lines)
+        return !isFull
+    }
+}
+
+/// Where lines go that nobody is to see.
+struct NoLines: LineSink {
+    func write(_ lines: [UInt8]) {}
+    var isFull: Bool { false }
+}
+
+/// The terminal, above the line that is typed.
+extension TerminalPrinter: LineSink {
+    func write(_ lines: [UInt8]) { enqueue(lines) }
+    var isFull: Bool { isAboveHighWater }
+}
 
 /// Reports everything that is not a message, on behalf of the whole program: errors, hints, notices, and what `-v` shows.
 ///
@@ -15,36 +44,33 @@ final class Diagnostics: Sendable {
         init(_ options: OutputOptions) { self = options.quiet ? .quiet : options.verbosity > 0 ? .verbose : .normal }
     }
 
-    typealias Sink = @Sendable ([UInt8]) -> Void
-
     let level: Level
-    private let style: Style
+    let style: Style
     private let filters: Bool
-    private let sink: Mutex<Sink>
+    private let sink: Mutex<any LineSink>
 
     /// - Parameters:
     ///   - filters: whether escapes are made harmless, which a peer may have sent; for a terminal.
-    ///   - write: takes whole lines, one call after the other; it must not call back.
+    ///   - sink: gets one call after the other; it must not call back.
     init(
-        level: Level = .normal, style: Style = Style(isEnabled: false), filters: Bool = false,
-        write: @escaping Sink = { ErrorOutput.standard.write($0) }
+        level: Level = .normal, style: Style = Style(isEnabled: false), filters: Bool = false, to sink: any LineSink = ErrorOutput.standard
     ) {
         self.level = level
         self.style = style
         self.filters = filters
-        sink = Mutex(write)
+        self.sink = Mutex(sink)
     }
 
     /// Filters and colours the lines if a terminal shows them.
     convenience init(
-        _ options: OutputOptions, level: Level? = nil, isTerminal: Bool, write: @escaping Sink = { ErrorOutput.standard.write($0) }
+        _ options: OutputOptions, level: Level? = nil, isTerminal: Bool, to sink: any LineSink = ErrorOutput.standard
     ) {
         let style = Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
-        self.init(level: level ?? Level(options), style: style, filters: isTerminal && !options.allowEscapes, write: write)
+        self.init(level: level ?? Level(options), style: style, filters: isTerminal && !options.allowEscapes, to: sink)
     }
 
-    /// From now on lines go to `write`, for example through the terminal's printer, which keeps the half-typed line.
-    func redirect(to write: @escaping Sink) { sink.withLock { $0 = write } }
+    /// From now on lines go to `other`, for example the terminal's printer, which keeps the half-typed line.
+    func redirect(to other: any LineSink) { sink.withLock { $0 = other } }
 
     /// Writes `wsline: MESSAGE`, and below it `wsline: HINT` unless with `--quiet`. A hint is a request: `try --auth USER:PASS`.
     func error(_ message: String, hint: String? = nil) {
@@ -78,6 +104,14 @@ final class Diagnostics: Sendable {
 
     private func emit(_ text: String) {
         let bytes = Array(text.utf8)
-        sink.withLock { $0(bytes) }
+        sink.withLock { $0.write(bytes) }
     }
+
+    // MARK: Many lines
+
+    /// Writes whole lines as they are, with others that come in the same turn of the loop. Returns false if its reader is slow: nothing more
+    /// should come until ``isFull`` is false.
+    @EventLoop func gather(_ lines: [UInt8]) -> Bool { sink.withLock { $0 }.gather(lines) }
+
+    var isFull: Bool { sink.withLock { $0 }.isFull }
 }

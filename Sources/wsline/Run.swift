@@ -75,6 +75,8 @@ final class Run {
     private let output: any MessageOutput
     private(set) var presenter: MessagePresenter
     private(set) lazy var commands = Interpreter(self)
+    /// Shows frames.
+    private(set) lazy var frames = makeFrameLog()
     private var role: (any Role)?
     private var signals: SignalWatcher?
     private var stopCondition: StopCondition
@@ -221,6 +223,9 @@ final class Run {
     /// Whether what is received can't be written for now, to standard output or to where it is saved.
     var isBlocked: Bool { output.isBlocked || presenter.isSaveBlocked }
 
+    /// Whether frames can't be shown for now.
+    var isFrameLogFull: Bool { configuration.output.showsFrames && frames.isFull }
+
     private func flush() {
         output.flush()
         if output.isBlocked { role?.pauseReading(because: .output) }
@@ -228,6 +233,24 @@ final class Run {
 
     private func outputDrained() {
         if !output.isBlocked { resume(.output) }
+        framesDrained()
+    }
+
+    private func makeFrameLog() -> FrameLog {
+        let log = FrameLog(diagnostics)
+        log.onFull = { [unowned self] in
+            role?.pauseReading(because: .frames)
+            console.suspendInput()
+        }
+        ErrorOutput.standard.onRoom = { [unowned self] in framesDrained() }
+        return log
+    }
+
+    /// Frames can be shown again, or might be.
+    private func framesDrained() {
+        guard configuration.output.showsFrames, !frames.isFull else { return }
+        role?.resumeReading(because: .frames)
+        console.resumeInput()
     }
 
     private func saveDrained() {

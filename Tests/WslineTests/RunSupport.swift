@@ -49,14 +49,16 @@ final class RecordingConsole: Console, MessageOutput {
     private(set) var written: [UInt8] = []
     private let spoken: Spoken
 
-    private final class Spoken: Sendable {
+    private final class Spoken: LineSink {
         let bytes = Mutex<[UInt8]>([])
+        var isFull: Bool { false }
+        func write(_ lines: [UInt8]) { bytes.withLock { $0 += lines } }
     }
 
     init() {
         let spoken = Spoken()
         self.spoken = spoken
-        diagnostics = Diagnostics(write: { bytes in spoken.bytes.withLock { $0 += bytes } })
+        diagnostics = Diagnostics(to: spoken)
     }
 
     /// The lines of answers and errors so far.

@@ -213,7 +213,7 @@ extension Connection {
         }
         let chunk = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(input.bytes).prefix(ready))
         if assembler.isCompressed {
-            let (consumed, event) = try inflate(chunk)
+            let (consumed, event) = try inflateWatched(chunk)
             input.consume(consumed)
             decoding = .payload(frame, remaining: remaining - UInt64(consumed), ready: ready - consumed)
             return event
@@ -289,6 +289,18 @@ extension Connection {
             if consumed == chunk.count, step.produced < room { break }
         } while true
         return (consumed, nil)
+    }
+
+    private mutating func inflateWatched(_ chunk: UnsafeRawBufferPointer) throws(ProtocolError) -> (consumed: Int, event: Event?) {
+        guard let watch else { return try inflate(chunk) }
+        do throws(ProtocolError) {
+            let (consumed, event) = try inflate(chunk)
+            watch.receivedWire(UnsafeRawBufferPointer(rebasing: chunk.prefix(consumed)))
+            return (consumed, event)
+        } catch {
+            watch.receivedWire(chunk)
+            throw error
+        }
     }
 
     static let inflatePiece = 64 << 10

@@ -25,6 +25,8 @@ final class ClientRole: Role {
     private var openedAt: Instant?
     private var losses = LossCount()
     private var clock: StopClock
+    /// Why the server isn't read for now.
+    private var pauses: PauseReasons = []
     private lazy var stopTimer = Timer { [unowned self] in stopInTime() }
     private var hasWaitedEnough = false
 
@@ -49,13 +51,15 @@ final class ClientRole: Role {
     func streamBinary(_ isStreamed: Bool) { socket?.stream(.binary, isStreamed) }
 
     func pauseReading(because reason: PauseReasons) {
+        pauses.insert(reason)
         if reason != .echo { clock.paused() }
         socket?.pauseReading(because: reason)
     }
 
     func resumeReading(because reason: PauseReasons) {
+        pauses.remove(reason)
         socket?.resumeReading(because: reason)
-        guard reason != .echo, !run.isBlocked else { return }
+        guard reason != .echo, pauses.subtracting(.echo).isEmpty else { return }
         clock.resumed(at: monotonicNow())
         stopInTime()
     }
@@ -92,6 +96,7 @@ final class ClientRole: Role {
             lastError = nil
             openedAt = nil
             losses = LossCount()
+            pauses = []
             wire(socket)
             socket.connect()
         } catch let error as TransportError {
@@ -144,6 +149,7 @@ final class ClientRole: Role {
             socket.onProgress = { log.progress($0) }
             socket.onConnected = { log.connected() }
         }
+        if run.configuration.output.showsFrames { run.frames.watch(socket) }
         socket.onOpen = { [unowned self] in opened() }
         socket.onMessages = { [unowned run] in run.received($0) }
         socket.onPart = { [unowned run] in run.received($0) }
