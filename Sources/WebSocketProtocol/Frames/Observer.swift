@@ -42,6 +42,8 @@ final class FrameWatch {
     private var payload: [UInt8] = []
     private var inflatedLength: UInt64 = 0
     private var isInflating = false
+    /// What is wrong with the next frame to be shown, and tolerated, with its first byte as it came.
+    private var tolerated: (error: ProtocolError, first: UInt8)?
     private var received = Position()
     private var sent = Position()
 
@@ -49,14 +51,16 @@ final class FrameWatch {
     private struct Position {
         var place = 0
         var kind: MessageKind?
+        var isCompressed = false
 
         /// Takes the next frame's opcode; returns its place and kind, which control frames have not.
-        mutating func advance(_ opcode: UInt8) -> (place: Int?, kind: MessageKind?) {
+        mutating func advance(_ opcode: UInt8, _ reserved: UInt8) -> (place: Int?, kind: MessageKind?) {
             guard opcode & 0x8 == 0 else { return (nil, nil) }
             if opcode == Opcode.continuation.rawValue {
                 place &+= 1
             } else {
                 (place, kind) = (1, MessageKind(rawValue: opcode))
+                isCompressed = reserved & FrameHeader.reserved1 != 0
             }
             return (place, kind)
         }
@@ -86,15 +90,22 @@ final class FrameWatch {
     /// Payload of the frame under way, unmasked and inflated.
     func received(_ chunk: UnsafeRawBufferPointer) {
         inflatedLength &+= UInt64(chunk.count)
-        payload.append(contentsOf: chunk.prefix(Connection.observedBytes - payload.count))
+        payload.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk.prefix(Connection.observedBytes - payload.count)))
     }
 
-    /// The frame under way is whole, and keeps the rules.
-    func ended() {
+    /// The frame under way is whole.
+    ///
+    /// - Parameter breach: the rule that it breaks, and that is tolerated.
+    func ended(_ breach: ProtocolError? = nil) {
         guard let header else { return }
         self.header = nil
-        show(header, breach: nil)
+        show(header, breach: breach)
     }
+
+    /// The frame that comes next breaks a rule, and is taken all the same.
+    ///
+    /// - Parameter first: its first byte as it came.
+    func tolerate(_ error: ProtocolError, _ first: UInt8) { tolerated = (error, first) }
 
     /// What was received breaks a rule: the frame under way, or the one that `input` begins with.
     func broke(_ error: ProtocolError, _ input: UnsafeRawBufferPointer) {
@@ -114,9 +125,17 @@ final class FrameWatch {
     }
 
     private func show(_ header: FrameHeader, breach: ProtocolError?) {
-        let position = received.advance(header.opcode.rawValue)
+        let position = received.advance(header.opcode.rawValue, header.reserved)
         var frame = ObservedFrame(.received, header, position)
         frame.inflatedLength = isInflating ? inflatedLength : nil
+        var breach = breach
+        if let tolerated {
+            self.tolerated = nil
+            breach = breach ?? tolerated.error
+            (frame.isFinal, frame.reserved, frame.opcode) = (
+                tolerated.first & 0x80 != 0, tolerated.first >> 4 & 0x7, tolerated.first & 0xF
+            )
+        }
         if breach != nil { restoreBytes(header) }
         payload.withUnsafeBytes { payload in
             bytes.withUnsafeBytes { bytes in
@@ -141,20 +160,20 @@ final class FrameWatch {
 
     /// - Parameter plain: the payload before it was compressed; nil if it wasn't.
     func sent(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, plain: UnsafeRawBufferPointer?) {
-        var frame = ObservedFrame(.sent, header, sent.advance(header.opcode.rawValue))
+        var frame = ObservedFrame(.sent, header, sent.advance(header.opcode.rawValue, header.reserved))
         frame.inflatedLength = plain.map { UInt64($0.count) }
-        frame.payload = UnsafeRawBufferPointer(rebasing: (plain ?? payload).prefix(Connection.observedBytes))
+        // A message that was compressed, and then cut, is shown with its first frame.
+        let isRest = header.opcode == .continuation && sent.isCompressed && plain == nil
+        if !isRest { frame.payload = UnsafeRawBufferPointer(rebasing: (plain ?? payload).prefix(Connection.observedBytes)) }
         observer(frame)
     }
 
     func sent(_ frame: RawFrame) {
-        let position = sent.advance(frame.opcode & 0xF)
-        frame.payload.withUnsafeBytes { bytes in
-            observer(
-                ObservedFrame(
-                    direction: .sent, isFinal: frame.isFinal, reserved: frame.reserved, opcode: frame.opcode & 0xF, maskKey: frame.maskKey,
-                    length: frame.announcedLength, place: position.place, kind: position.kind,
-                    payload: UnsafeRawBufferPointer(rebasing: bytes.prefix(Connection.observedBytes))))
+        let position = sent.advance(frame.opcode & 0xF, frame.reserved)
+        frame.observed {
+            var shown = $0
+            (shown.place, shown.kind) = position
+            observer(shown)
         }
     }
 }
@@ -170,6 +189,9 @@ extension ObservedFrame {
 extension Connection {
     /// How much of a payload an observer is shown; bytes.
     public static let observedBytes = 64
+
+    /// Whether somebody observes the frames.
+    public var isObserved: Bool { watch != nil }
 
     /// Has `observer` called with each frame that is sent or received from now on, in order: with one that is received once it is whole, or at its
     /// breach of the rules. nil ends that.
