@@ -14,6 +14,10 @@ protocol Role: AnyObject {
     var isConnecting: Bool { get }
     func pauseReading(because reason: PauseReasons)
     func resumeReading(because reason: PauseReasons)
+    /// Why it is not read for now.
+    var pauses: PauseReasons { get }
+    /// Calls ``Run/treat(_:)`` for each connection again.
+    func behaviourChanged()
     /// Whether binary messages are handed on in parts, from the next one on.
     func streamBinary(_ isStreamed: Bool)
     /// All of the input has been handed to the peer, this one or the one before it.
@@ -78,6 +82,15 @@ final class Run {
     /// Shows frames.
     private(set) lazy var frames = makeFrameLog()
     private var role: (any Role)?
+    /// How whoever is connected is treated, now and later.
+    var behaviour: Behaviour {
+        didSet {
+            noteTextsMayBeWrong()
+            role?.behaviourChanged()
+        }
+    }
+    /// Whether a text may be something else than UTF-8.
+    private var textsMayBeWrong = false
     private var signals: SignalWatcher?
     private var stopCondition: StopCondition
     /// The exit status that something other than the connections' end has decided.
@@ -93,11 +106,13 @@ final class Run {
         self.configuration = configuration
         self.console = console
         self.diagnostics = diagnostics
+        behaviour = configuration.connection.limits.behaviour
         output = console.output
         stopCondition = StopCondition(configuration.stop)
         presenter = try MessagePresenter(
             configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, style: console.style, sharing: configuration.isListener,
             diagnostics: console.diagnostics)
+        noteTextsMayBeWrong()
     }
 
     /// Begins to run, until the process exits.
@@ -122,6 +137,40 @@ final class Run {
     var messagesReceived: Int { stopCondition.received }
     /// What the run waited for, and didn't get, in words; nil if there is nothing.
     var unmetCondition: String? { stopCondition.unmet }
+
+    // MARK: How peers are treated
+
+    /// Applies what is asked for to a connection, a new one or when that has changed.
+    func treat(_ socket: WebSocket) {
+        socket.behaviour = behaviour
+        frames.watch(socket)
+    }
+
+    func treat(_ client: ServedClient) {
+        client.socket.behaviour = behaviour
+        frames.watch(client)
+    }
+
+    private func noteTextsMayBeWrong() {
+        // For good: a message that begins now may end later.
+        guard !behaviour.isStrict else { return }
+        textsMayBeWrong = true
+        presenter.textsMayBeWrong = true
+    }
+
+    /// Stops reading until ``unpause()``; returns false if nobody is there.
+    func pause() -> Bool {
+        guard let role, role.peer != nil || configuration.isListener else { return false }
+        role.pauseReading(because: .command)
+        return true
+    }
+
+    /// Reads on; returns false if it wasn't paused.
+    func unpause() -> Bool {
+        guard let role, role.pauses.contains(.command) else { return false }
+        role.resumeReading(because: .command)
+        return true
+    }
 
     // MARK: What arrives
 
@@ -172,7 +221,9 @@ final class Run {
 
     private func ended(_ message: BorrowedMessage) {
         if configuration.echo { echo(message) }
-        switch stopCondition.update(message.kind, RawSpan(_unsafeBytes: message.bytes)) {
+        // A pattern is looked for in UTF-8 alone.
+        let isSearchable = !textsMayBeWrong || UTF8Validator.firstError(in: message.bytes) == nil
+        switch stopCondition.update(isSearchable ? message.kind : .binary, RawSpan(_unsafeBytes: message.bytes)) {
         case .goesOn: break
         case .met: finish(configuration.stop.expectedClose == nil ? .success : nil)
         case .undecided(let why):
@@ -237,7 +288,7 @@ final class Run {
     }
 
     private func makeFrameLog() -> FrameLog {
-        let log = FrameLog(diagnostics)
+        let log = FrameLog(diagnostics, showsAll: configuration.output.showsFrames)
         log.onFull = { [unowned self] in
             role?.pauseReading(because: .frames)
             console.suspendInput()
@@ -331,6 +382,7 @@ final class Run {
         guard !isEnding else { return }
         isEnding = true
         console.cancelInput()
+        _ = unpause()
         role?.end(code, reason: reason)
     }
 

@@ -208,7 +208,7 @@ struct InterpreterTests {
         try test.enter("/help")
         #expect(test.console.lines.count == Commands.all.count + 1)
         for (line, command) in zip(test.console.lines, Commands.all) {
-            #expect(line.hasPrefix(command.usage + "  "))
+            #expect(line.hasPrefix(command.briefUsage + "  "))
             #expect(line.hasSuffix(command.summary))
         }
     }

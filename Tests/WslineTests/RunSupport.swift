@@ -22,6 +22,8 @@ final class RecordingRole: wsline.Role {
     func start() {}
     func pauseReading(because reason: PauseReasons) { pauses.insert(reason) }
     func resumeReading(because reason: PauseReasons) { pauses.remove(reason) }
+    private(set) var behaviourChanges = 0
+    func behaviourChanged() { behaviourChanges += 1 }
     func streamBinary(_ isStreamed: Bool) { streamsBinary.append(isStreamed) }
     func inputEnded() { inputEnds += 1 }
     func end(_ code: CloseCode?, reason: String) { ends.append(CloseFrame(code: code, reason: reason)) }

@@ -12,7 +12,7 @@ struct TerminalCompletionTests {
     func commands() {
         #expect(complete("/pi") == ["/ping "])
         #expect(complete("/st") == ["/status"])
-        #expect(complete("/p") == ["/ping ", "/pong "])
+        #expect(complete("/p") == ["/ping ", "/pong ", "/pause"])
         #expect(complete("/")?.count == Commands.all.count)
     }
 

@@ -1,5 +1,7 @@
 import TestSupport
 import Testing
+
+@testable import wsline
 import WebSocketProtocol
 import WebSocketTransport
 
@@ -11,13 +13,11 @@ struct TerminalSlashTests {
         let terminal = try PseudoTerminal.wsline([server.url])
         try terminal.enter("/help") { $0.hasPrefix("A message that begins with /") }
         let rows = terminal.screen.everything
-        for command in ["/help", "/ping", "/pong", "/close", "/text", "/hex", "/base64", "/file", "/save", "/status", "/quit"] {
-            #expect(rows.contains { $0.hasPrefix(command + " ") })
-        }
-        // Eleven rows below the command typed, and one on the doubled slash: none is wrapped.
+        for command in Commands.all { #expect(rows.contains { $0.hasPrefix("/\(command.name) ") }, "\(command.name)") }
+        // A row each below the command typed, and one on the doubled slash: none is wrapped.
         let typed = rows.firstIndex(of: "> /help") ?? 0
-        #expect(rows[(typed + 1)...].prefix(11).allSatisfy { $0.hasPrefix("/") })
-        #expect(rows[(typed + 1)...].dropFirst(11).first?.hasPrefix("A message that begins with /") == true)
+        #expect(rows[(typed + 1)...].prefix(Commands.all.count).allSatisfy { $0.hasPrefix("/") })
+        #expect(rows[(typed + 1)...].dropFirst(Commands.all.count).first?.hasPrefix("A message that begins with /") == true)
     }
 
     @Test("/ping tells the round trip of its pong")

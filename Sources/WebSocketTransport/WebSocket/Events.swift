@@ -37,5 +37,8 @@ public struct PauseReasons: OptionSet, Sendable {
     /// What shows the frames is full for now.
     public static let frames = PauseReasons(rawValue: 1 << 3)
 
+    /// Somebody asked for it.
+    public static let command = PauseReasons(rawValue: 1 << 4)
+
     static let all = PauseReasons(rawValue: .max)
 }

@@ -26,7 +26,7 @@ final class ClientRole: Role {
     private var losses = LossCount()
     private var clock: StopClock
     /// Why the server isn't read for now.
-    private var pauses: PauseReasons = []
+    private(set) var pauses: PauseReasons = []
     private lazy var stopTimer = Timer { [unowned self] in stopInTime() }
     private var hasWaitedEnough = false
 
@@ -57,11 +57,15 @@ final class ClientRole: Role {
     }
 
     func resumeReading(because reason: PauseReasons) {
-        pauses.remove(reason)
+        guard pauses.remove(reason) != nil else { return }
         socket?.resumeReading(because: reason)
         guard reason != .echo, pauses.subtracting(.echo).isEmpty else { return }
         clock.resumed(at: monotonicNow())
         stopInTime()
+    }
+
+    func behaviourChanged() {
+        if let socket { run.treat(socket) }
     }
 
     func end(_ code: CloseCode?, reason: String) {
@@ -96,7 +100,8 @@ final class ClientRole: Role {
             lastError = nil
             openedAt = nil
             losses = LossCount()
-            pauses = []
+            // What waits for the server that is gone waits no more.
+            for reason in [PauseReasons.command, .echo] { resumeReading(because: reason) }
             wire(socket)
             socket.connect()
         } catch let error as TransportError {
@@ -149,7 +154,7 @@ final class ClientRole: Role {
             socket.onProgress = { log.progress($0) }
             socket.onConnected = { log.connected() }
         }
-        if run.configuration.output.showsFrames { run.frames.watch(socket) }
+        run.treat(socket)
         socket.onOpen = { [unowned self] in opened() }
         socket.onMessages = { [unowned run] in run.received($0) }
         socket.onPart = { [unowned run] in run.received($0) }
@@ -173,6 +178,7 @@ final class ClientRole: Role {
         // What is sent from here on is not yet answered, though the handshake's batch is still to end.
         losses.update(socket.statistics)
         socket.stream(.binary, run.presenter.streamsBinary)
+        socket.pauseReading(because: pauses)
         if let response = socket.handshakeResult?.shownResponse {
             run.present { $0.opened(socket, at: url, response.headers, into: &$1) }
         }

@@ -8,7 +8,7 @@ extension Commands {
         init(_ argument: Substring) {}
 
         @EventLoop func run(in interpreter: Interpreter) {
-            let lines = columns(Commands.all.map { ($0.usage, $0.summary) })
+            let lines = columns(Commands.all.map { ($0.briefUsage, $0.summary) })
             interpreter.reply(lines + "\nA message that begins with / is typed with two: //text sends /text.")
         }
     }

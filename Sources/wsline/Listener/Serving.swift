@@ -14,7 +14,7 @@ final class ListenerRole: Role, ServedClients {
     private var url: WebSocketURL?
     private var beganAt: Instant = 0
     /// Why nobody is read for now.
-    private var pauses: PauseReasons = []
+    private(set) var pauses: PauseReasons = []
 
     init(_ target: ListenTarget, _ run: Run) {
         self.run = run
@@ -49,6 +49,10 @@ final class ListenerRole: Role, ServedClients {
         for client in server.clients.values { client.socket.resumeReading(because: reason) }
     }
 
+    func behaviourChanged() {
+        for client in server.clients.values { run.treat(client) }
+    }
+
     func streamBinary(_ isStreamed: Bool) {
         for client in broadcast.clients { client.socket.stream(.binary, isStreamed) }
     }
@@ -76,7 +80,7 @@ final class ListenerRole: Role, ServedClients {
 
     func prepare(_ client: ServedClient) {
         let socket = client.socket
-        if run.configuration.output.showsFrames { run.frames.watch(client) }
+        run.treat(client)
         guard !run.configuration.echo else { return socket.echo() }
         // The socket drops its handlers, and with them the client, at its end.
         socket.onMessages = { [unowned run] in run.received($0, from: client.number) }

@@ -15,6 +15,8 @@ struct MessagePresenter {
     /// Whether a text goes out as it came, with a separator after it: by far the most common case, and the one that has to be fast.
     private let isPlain: Bool
     private var events: JSONEvents?
+    /// Whether a text may be something else than UTF-8.
+    var textsMayBeWrong = false { didSet { events?.textsMayBeWrong = textsMayBeWrong } }
     /// Where binary messages go; nil shows them.
     private var saving: Saving?
     /// Whose message is under way to where was saved before.
