@@ -32,6 +32,8 @@ public struct Connection: ~Copyable {
         public var pingInterval: Instant = 0
         /// How long a pong may take before the connection is failed; nanoseconds, 0 for as long as it takes.
         public var pingTimeout: Instant = 0
+        /// How the peer is treated at first.
+        public var behaviour = Behaviour()
         /// Bytes of the buffer that one read can fill.
         public var inputBufferSize = 128 << 10
         /// Limits on the head of the HTTP request or response.
@@ -96,6 +98,7 @@ public struct Connection: ~Copyable {
 
     public let role: Role
     public private(set) var configuration: Configuration
+    public var behaviour: Behaviour
     var phase = Phase.opening
     var opening: Opening
 
@@ -116,6 +119,7 @@ public struct Connection: ~Copyable {
     var compression: CompressionSettings?
     /// The message that is being sent in fragments.
     var sending: (kind: MessageKind, isCompressed: Bool)?
+    var outgoing = OutgoingStream()
     var batch = MessageBatch()
     var now: Instant = 0
     var streamEnded = false
@@ -162,6 +166,7 @@ public struct Connection: ~Copyable {
         self.role = role
         self.opening = opening
         self.configuration = configuration
+        behaviour = configuration.behaviour
         masks = MaskSource(random)
         decoder = FrameDecoder(role: role)
         outbox = ByteBuffer(budget: configuration.memory)
@@ -210,6 +215,7 @@ public struct Connection: ~Copyable {
     public mutating func adopt(_ limits: Configuration, at now: Instant) {
         configuration.maxMessageSize = limits.maxMessageSize
         configuration.closeTimeout = limits.closeTimeout
+        behaviour = limits.behaviour
         guard (configuration.pingInterval, configuration.pingTimeout) != (limits.pingInterval, limits.pingTimeout) else { return }
         configuration.pingInterval = limits.pingInterval
         configuration.pingTimeout = limits.pingTimeout

@@ -150,6 +150,20 @@ public final class WebSocket {
         return try body(&connection)
     }
 
+    /// How the peer is treated.
+    public var behaviour: Behaviour { connection.behaviour }
+
+    /// The rule that a message breaks if it is sent now, see ``Connection/messageBreach``.
+    public var messageBreach: String? { connection.messageBreach }
+    /// Whether it is known where the peer takes a frame to begin, see ``Connection/isInStep``.
+    public var isInStep: Bool { connection.isInStep }
+
+    /// Has `observer` called with each frame that is sent or received from now on; nil ends that. See ``Connection/observeFrames(_:)``.
+    public func observeFrames(_ observer: ((ObservedFrame) -> Void)?) { connection.observeFrames(observer) }
+
+    /// Whether somebody observes the frames.
+    public var isObserved: Bool { connection.isObserved }
+
     /// Holds back what is sent until `endBatch()`, so that it leaves in one write.
     public func beginBatch() { batchDepth += 1 }
 

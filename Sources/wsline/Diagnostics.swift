@@ -1,5 +1,34 @@
 import LineTerminal
 import Synchronization
+import WebSocketTransport
+
+/// Where whole lines go, from any thread, none of which waits for it.
+protocol LineSink: Sendable {
+    func write(_ lines: [UInt8])
+    /// Takes lines that are written before the loop waits, and before what is written later. Returns false if too much waits already.
+    @EventLoop func gather(_ lines: [UInt8]) -> Bool
+    /// Whether too much waits to be written.
+    var isFull: Bool { get }
+}
+
+extension LineSink {
+    @EventLoop func gather(_ lines: [UInt8]) -> Bool {
+        write(lines)
+        return !isFull
+    }
+}
+
+/// Where lines go that nobody is to see.
+struct NoLines: LineSink {
+    func write(_ lines: [UInt8]) {}
+    var isFull: Bool { false }
+}
+
+/// The terminal, above the line that is typed.
+extension TerminalPrinter: LineSink {
+    func write(_ lines: [UInt8]) { enqueue(lines) }
+    var isFull: Bool { isAboveHighWater }
+}
 
 /// Reports everything that is not a message, on behalf of the whole program: errors, hints, notices, and what `-v` shows.
 ///
@@ -15,15 +44,13 @@ final class Diagnostics: Sendable {
         init(_ options: OutputOptions) { self = options.quiet ? .quiet : options.verbosity > 0 ? .verbose : .normal }
     }
 
-    typealias Sink = @Sendable ([UInt8]) -> Void
-
     private struct State {
         var level: Level
         var filters: Bool
-        var write: Sink
+        var sink: any LineSink
     }
 
-    private let style: Style
+    let style: Style
     /// Whether a terminal shows the lines, as far as that is known.
     private let isTerminal: Bool
     /// Whether the level is that of the options.
@@ -32,12 +59,11 @@ final class Diagnostics: Sendable {
 
     /// - Parameters:
     ///   - filters: whether escapes are made harmless, which a peer may have sent; for a terminal.
-    ///   - write: takes whole lines, one call after the other; it must not call back.
+    ///   - sink: gets one call after the other; it must not call back.
     convenience init(
-        level: Level = .normal, style: Style = Style(isEnabled: false), filters: Bool = false,
-        write: @escaping Sink = { ErrorOutput.standard.write($0) }
+        level: Level = .normal, style: Style = Style(isEnabled: false), filters: Bool = false, to sink: any LineSink = ErrorOutput.standard
     ) {
-        self.init(State(level: level, filters: filters, write: write), style, isTerminal: filters, followsOptions: false)
+        self.init(State(level: level, filters: filters, sink: sink), style, isTerminal: filters, followsOptions: false)
     }
 
     private init(_ state: State, _ style: Style, isTerminal: Bool, followsOptions: Bool) {
@@ -49,11 +75,11 @@ final class Diagnostics: Sendable {
 
     /// Filters and colours the lines if a terminal shows them.
     convenience init(
-        _ options: OutputOptions, level: Level? = nil, isTerminal: Bool, write: @escaping Sink = { ErrorOutput.standard.write($0) }
+        _ options: OutputOptions, level: Level? = nil, isTerminal: Bool, to sink: any LineSink = ErrorOutput.standard
     ) {
         let style = Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
         self.init(
-            State(level: level ?? Level(options), filters: isTerminal && !options.allowEscapes, write: write), style,
+            State(level: level ?? Level(options), filters: isTerminal && !options.allowEscapes, sink: sink), style,
             isTerminal: isTerminal, followsOptions: level == nil)
     }
 
@@ -67,8 +93,8 @@ final class Diagnostics: Sendable {
         }
     }
 
-    /// From now on lines go to `write`, for example through the terminal's printer, which keeps the half-typed line.
-    func redirect(to write: @escaping Sink) { state.withLock { $0.write = write } }
+    /// From now on lines go to `other`, for example the terminal's printer, which keeps the half-typed line.
+    func redirect(to other: any LineSink) { state.withLock { $0.sink = other } }
 
     /// Writes `wsline: MESSAGE`, and below it `wsline: HINT` unless with `--quiet`. A hint is a request: `try --auth USER:PASS`.
     func error(_ message: String, hint: String? = nil) {
@@ -103,6 +129,14 @@ final class Diagnostics: Sendable {
 
     private func emit(_ text: String) {
         let bytes = Array(text.utf8)
-        state.withLock { $0.write(bytes) }
+        state.withLock { $0.sink.write(bytes) }
     }
+
+    // MARK: Many lines
+
+    /// Writes whole lines as they are, with others that come in the same turn of the loop. Returns false if its reader is slow: nothing more
+    /// should come until ``isFull`` is false.
+    @EventLoop func gather(_ lines: [UInt8]) -> Bool { state.withLock { $0.sink }.gather(lines) }
+
+    var isFull: Bool { state.withLock { $0.sink }.isFull }
 }

@@ -18,6 +18,35 @@ protocol Peer: AnyObject {
     func ping(_ payload: [UInt8]?) throws(UsageError) -> [SentPing]
     func pong(_ payload: [UInt8]) throws(UsageError)
     func close(_ code: CloseCode?, reason: String) throws(UsageError)
+    /// Sends a frame that was made by hand. Returns what was sent to whom.
+    func send(_ frame: HandMadeFrame) throws(UsageError) -> [SentFrame]
+    /// Sends bytes as they are. Returns to whom, nil for a client's server.
+    func sendRaw(_ bytes: [UInt8]) throws(UsageError) -> [Int?]
+    /// The rule that a message breaks if it is sent now, after frames that were made by hand; nil if it breaks none.
+    var messageBreach: String? { get }
+    /// Whether it is still known where the other end takes a frame to begin.
+    var isInStep: Bool { get }
+}
+
+/// A frame to be sent just so, valid or not.
+struct HandMadeFrame: Equatable, Sendable {
+    enum Mask: Equatable, Sendable {
+        /// As the RFC asks: a fresh key from a client, none from a server.
+        case regular
+        case none
+        /// Its first byte lowest.
+        case key(UInt32)
+    }
+
+    var frame = RawFrame()
+    var mask = Mask.regular
+}
+
+/// A hand-made frame as it went out.
+struct SentFrame: Equatable {
+    /// Nil for a client's server.
+    var client: Int?
+    var frame: RawFrame
 }
 
 /// A ping whose pong is awaited.
@@ -49,6 +78,24 @@ extension WebSocket: Peer {
 
     func sendFragment(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, isFinal: Bool) throws(UsageError) {
         try perform { (connection) throws(UsageError) in try connection.sendFragment(kind, bytes, isFinal: isFinal) }
+    }
+
+    func send(_ frame: HandMadeFrame) throws(UsageError) -> [SentFrame] {
+        try perform { (connection) throws(UsageError) in
+            var sent = frame.frame
+            switch frame.mask {
+            case .regular: sent.maskKey = connection.nextMaskKey()
+            case .none: sent.maskKey = nil
+            case .key(let key): sent.maskKey = key
+            }
+            try connection.send(sent)
+            return [SentFrame(frame: sent)]
+        }
+    }
+
+    func sendRaw(_ bytes: [UInt8]) throws(UsageError) -> [Int?] {
+        try perform { (connection) throws(UsageError) in try connection.sendRaw(bytes) }
+        return [nil]
     }
 
     func ping(_ payload: [UInt8]?) throws(UsageError) -> [SentPing] {

@@ -14,6 +14,8 @@ protocol Role: AnyObject {
     var isConnecting: Bool { get }
     func pauseReading(because reason: PauseReasons)
     func resumeReading(because reason: PauseReasons)
+    /// Why it is not read for now.
+    var pauses: PauseReasons { get }
     /// Whether binary messages are handed on in parts, from the next one on.
     func streamBinary(_ isStreamed: Bool)
     /// All of the input has been handed to the peer, this one or the one before it.
@@ -90,7 +92,11 @@ final class Run {
     private let output: any MessageOutput
     private(set) var presenter: MessagePresenter
     private(set) lazy var commands = Interpreter(self)
+    /// Shows frames.
+    private(set) lazy var frames = makeFrameLog()
     private var role: (any Role)?
+    /// Whether a text may be something else than UTF-8.
+    private var textsMayBeWrong = false
     private var signals: SignalWatcher?
     private var stopCondition: StopCondition
     /// Whether each message has to be looked at.
@@ -116,6 +122,7 @@ final class Run {
         presenter = try MessagePresenter(
             configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, style: console.style, sharing: configuration.isListener,
             diagnostics: console.diagnostics)
+        noteTextsMayBeWrong()
     }
 
     /// Begins to run, until the process exits.
@@ -149,7 +156,30 @@ final class Run {
         presenter.adopt(changed.output)
         diagnostics.adopt(changed.output)
         console.diagnostics.adopt(changed.output)
+        frames.showsAll = changed.output.showsFrames
+        noteTextsMayBeWrong()
         role?.adopt(changed)
+    }
+
+    private func noteTextsMayBeWrong() {
+        // For good: a message that begins now may end later.
+        guard !configuration.connection.limits.behaviour.isStrict else { return }
+        textsMayBeWrong = true
+        presenter.textsMayBeWrong = true
+    }
+
+    /// Stops reading until ``unpause()``; returns false if nobody is there.
+    func pause() -> Bool {
+        guard let role, role.peer != nil || configuration.isListener else { return false }
+        role.pauseReading(because: .command)
+        return true
+    }
+
+    /// Reads on; returns false if it wasn't paused.
+    func unpause() -> Bool {
+        guard let role, role.pauses.contains(.command) else { return false }
+        role.resumeReading(because: .command)
+        return true
     }
 
     // MARK: What arrives
@@ -202,7 +232,9 @@ final class Run {
 
     private func ended(_ message: BorrowedMessage) {
         if configuration.echo { echo(message) }
-        switch stopCondition.update(message.kind, RawSpan(_unsafeBytes: message.bytes)) {
+        // A pattern is looked for in UTF-8 alone.
+        let isSearchable = !textsMayBeWrong || UTF8Validator.firstError(in: message.bytes) == nil
+        switch stopCondition.update(isSearchable ? message.kind : .binary, RawSpan(_unsafeBytes: message.bytes)) {
         case .goesOn: break
         case .met: finish(configuration.stop.expectedClose == nil ? .success : nil)
         case .undecided(let why):
@@ -254,6 +286,9 @@ final class Run {
     /// Whether what is received can't be written for now, to standard output or to where it is saved.
     var isBlocked: Bool { output.isBlocked || presenter.isSaveBlocked }
 
+    /// Whether frames can't be shown for now.
+    var isFrameLogFull: Bool { configuration.output.showsFrames && frames.isFull }
+
     private func flush() {
         output.flush()
         if output.isBlocked { role?.pauseReading(because: .output) }
@@ -261,6 +296,24 @@ final class Run {
 
     private func outputDrained() {
         if !output.isBlocked { resume(.output) }
+        framesDrained()
+    }
+
+    private func makeFrameLog() -> FrameLog {
+        let log = FrameLog(diagnostics, showsAll: configuration.output.showsFrames)
+        log.onFull = { [unowned self] in
+            role?.pauseReading(because: .frames)
+            console.suspendInput()
+        }
+        ErrorOutput.standard.onRoom = { [unowned self] in framesDrained() }
+        return log
+    }
+
+    /// Frames can be shown again, or might be.
+    private func framesDrained() {
+        guard configuration.output.showsFrames, !frames.isFull else { return }
+        role?.resumeReading(because: .frames)
+        console.resumeInput()
     }
 
     private func saveDrained() {
@@ -341,6 +394,7 @@ final class Run {
         guard !isEnding else { return }
         isEnding = true
         console.cancelInput()
+        _ = unpause()
         role?.end(code, reason: reason)
     }
 

@@ -16,7 +16,7 @@ struct FrameObserverTests {
             if let key = frame.maskKey { parts.append("mask=\(String(key, radix: 16))") }
             parts.append("\(frame.length)" + (frame.inflatedLength.map { ">\($0)" } ?? ""))
             if !frame.payload.isEmpty { parts.append(String(decoding: frame.payload, as: UTF8.self)) }
-            if let breach = frame.breach { parts.append("breach \(breach) header \(Array(frame.header))") }
+            if let breach = frame.breach { parts.append("breach \(breach) bytes \(Array(frame.bytes))") }
             text = parts.joined(separator: " ")
         }
 
@@ -98,8 +98,39 @@ struct FrameObserverTests {
         let (_, bytes, error) = ReceivingTests.breaches[index]
         let lines = watched(.client) { _ = $0.receive(bytes) }
         let broken = lines.filter { $0.contains("breach") }
-        #expect(broken.count == 1 && broken[0].contains("breach \(error) header ["), "\(lines)")
+        let shown = Array(bytes.suffix(from: bytes.count - lastFrameSize(bytes)).prefix(Connection.observedBytes))
+        #expect(broken.count == 1 && broken[0].contains("breach \(error) bytes \(shown)"), "\(lines)")
         #expect(lines.last?.hasPrefix("> op=8") == true, "\(lines)")
+    }
+
+    /// Of the breaches, some begin with a fragment that is right.
+    private func lastFrameSize(_ bytes: [UInt8]) -> Int {
+        bytes[0] & 0x80 == 0 && bytes[0] & 0x8 == 0 && bytes.count > 2 + Int(bytes[1]) ? bytes.count - 2 - Int(bytes[1]) : bytes.count
+    }
+
+    @Test("the bytes of a masked frame that breaks a rule are those of the wire, and no others")
+    func brokenBytes() {
+        let bytes = frame(1, [0x61, 0xFF], masked: true)
+        #expect(watched(.server) { _ = $0.receive(bytes + frame(2, masked: true)) }.first?.hasSuffix("bytes \(bytes)") == true)
+        let reserved = frame(3, [1, 2], masked: true)
+        #expect(watched(.server) { _ = $0.receive(reserved + frame(2, masked: true)) }.first?.hasSuffix("bytes \(reserved)") == true)
+        let unmasked = frame(1, [7])
+        #expect(watched(.server) { _ = $0.receive(unmasked + frame(2)) }.first?.hasSuffix("bytes \(unmasked)") == true)
+    }
+
+    @Test("of a compressed frame that can't be inflated the bytes are those that came (RFC 7692, section 7.2.2)")
+    func brokenDeflate() {
+        let bytes = hex("c1 04 ff ff ff ff")
+        let lines = watched(.client, compression: CompressionSettings()) { _ = $0.receive(bytes) }
+        #expect(lines.first?.contains("RFC 7692, 7.2.2: ") == true && lines.first?.hasSuffix("bytes \(bytes)") == true, "\(lines)")
+    }
+
+    @Test("each breach names the clause that it breaks", arguments: ReceivingTests.breaches.indices)
+    func clauses(_ index: Int) {
+        let (title, _, error) = ReceivingTests.breaches[index]
+        // Text is section 5.6's matter by its type, and 8.1's by what is done about it.
+        let clause = String(title.prefix { $0 != ":" }).replacing(/^5\.6/, with: "8.1")
+        #expect("\(error)".hasPrefix("RFC 6455, \(clause): "), "\(error)")
     }
 
     @Test("watching changes nothing in what is received or sent")
@@ -148,7 +179,7 @@ struct FrameObserverTests {
             try peer.connection.sendRaw([1, 2, 3])
             #expect(peer.takeWritten().count == 2 + 8 + 2 + 3)
         }
-        #expect(lines == ["> op=3 FIN 0", "> op=8 FIN mask=4030201 2 \u{3}\u{FFFD}", "> op=3 FIN 0"])
+        #expect(lines == ["> op=3 FIN place=1 0", "> op=8 FIN mask=4030201 2 \u{3}\u{FFFD}", "> op=3 FIN place=1 0"])
     }
 
     @Test("nothing goes out raw before the handshake is through, or after the stream's end")

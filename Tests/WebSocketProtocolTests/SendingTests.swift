@@ -175,7 +175,7 @@ private final class Counter {
 }
 
 extension Peer {
-    fileprivate mutating func fragment(_ kind: MessageKind, _ text: String, isFinal: Bool) throws {
+    mutating func fragment(_ kind: MessageKind, _ text: String, isFinal: Bool) throws {
         try Array(text.utf8).withUnsafeBytes { try connection.sendFragment(kind, $0, isFinal: isFinal) }
     }
 }

@@ -8,26 +8,16 @@ import Testing
 import CPosix
 
 @Suite struct DiagnosticsTests {
-    /// Collects what is written, a string for each call.
-    private final class Recorder: Sendable {
-        private let calls = Mutex<[String]>([])
-
-        var writes: [String] { calls.withLock { $0 } }
-        var text: String { writes.joined() }
-
-        func write(_ bytes: [UInt8]) { calls.withLock { $0.append(String(decoding: bytes, as: UTF8.self)) } }
-    }
-
     private func output(_ level: Diagnostics.Level, _ body: (Diagnostics) -> Void) -> String {
-        let recorder = Recorder()
-        body(Diagnostics(level: level, write: recorder.write))
+        let recorder = LineRecorder()
+        body(Diagnostics(level: level, to: recorder))
         return recorder.text
     }
 
     @Test("an error and its hint are two lines of the program's, in one write")
     func error() {
-        let recorder = Recorder()
-        Diagnostics(write: recorder.write).error("HTTP 401: the server wants authentication", hint: "try --auth USER:PASS")
+        let recorder = LineRecorder()
+        Diagnostics(to: recorder).error("HTTP 401: the server wants authentication", hint: "try --auth USER:PASS")
         #expect(recorder.writes == ["wsline: HTTP 401: the server wants authentication\nwsline: try --auth USER:PASS\n"])
     }
 
@@ -78,8 +68,8 @@ import CPosix
 
     @Test("each line is filtered, then styled by its role, and its end is neither")
     func filterAndStyle() {
-        let recorder = Recorder()
-        let diagnostics = Diagnostics(style: Style(isEnabled: true), filters: true, write: recorder.write)
+        let recorder = LineRecorder()
+        let diagnostics = Diagnostics(style: Style(isEnabled: true), filters: true, to: recorder)
         diagnostics.error("a\u{1b}[2J\nb")
         diagnostics.notice("c\u{1b}")
         #expect(recorder.text == "\u{1b}[31mwsline: a\\x1b[2J\u{1b}[0m\n\u{1b}[31mwsline: b\u{1b}[0m\n\u{1b}[35mc\\x1b\u{1b}[0m\n")
@@ -87,10 +77,10 @@ import CPosix
 
     @Test("redirected, lines go to the new place alone")
     func redirect() {
-        let (first, second) = (Recorder(), Recorder())
-        let diagnostics = Diagnostics(write: first.write)
+        let (first, second) = (LineRecorder(), LineRecorder())
+        let diagnostics = Diagnostics(to: first)
         diagnostics.notice("1")
-        diagnostics.redirect(to: second.write)
+        diagnostics.redirect(to: second)
         diagnostics.notice("2")
         #expect(first.text == "1\n")
         #expect(second.text == "2\n")
@@ -98,8 +88,8 @@ import CPosix
 
     @Test("lines of several threads are whole, and none is lost")
     func threads() {
-        let recorder = Recorder()
-        let diagnostics = Diagnostics(write: recorder.write)
+        let recorder = LineRecorder()
+        let diagnostics = Diagnostics(to: recorder)
         DispatchQueue.concurrentPerform(iterations: 200) { diagnostics.error("line \($0)", hint: "hint \($0)") }
         #expect(Set(recorder.writes) == Set((0..<200).map { "wsline: line \($0)\nwsline: hint \($0)\n" }))
         #expect(recorder.writes.count == 200)

@@ -208,7 +208,7 @@ struct InterpreterTests {
         try test.enter("/help")
         let lines = test.console.lines
         for (line, command) in zip(lines, Commands.all) {
-            #expect(line.hasPrefix(command.usage + "  "))
+            #expect(line.hasPrefix(command.briefUsage + "  "))
             #expect(line.hasSuffix(command.summary))
         }
         #expect(lines[Commands.all.count] == "A message that begins with / is typed with two: //text sends /text.")

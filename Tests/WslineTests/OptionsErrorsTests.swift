@@ -97,8 +97,6 @@ struct OptionsErrorsTests {
             (["--resolve", "a:b"], "--resolve \"a:b\" is not HOST:PORT:ADDR: ADDR is missing (for example example.com:443:127.0.0.1)"),
             (["--proxy", "ftp://h"], "--proxy \"ftp://h\": a proxy can't be \"ftp\": it must be http, https, socks5 or socks5h"),
             (["--deflate", "level=10"], "--deflate: the compression parameter level has the value \"10\", expected 0 to 9"),
-            (["-vv"], "-vv: showing each frame isn't there yet, use -v"),
-            (["-v", "--verbose"], "-vv: showing each frame isn't there yet, use -v"),
         ])
     func badValues(arguments: [String], message: String) {
         #expect(refusal(arguments + ["ws://localhost"]) == message)
@@ -143,7 +141,6 @@ struct OptionsErrorsTests {
     @Test(
         "An option that would have no effect is refused, and the message says why",
         arguments: [
-            (["-l", "8080", "--slash"], "--slash can't go with -l: it is for connecting"),
             (["-l", "8080", "-L"], "-L can't go with -l: it is for connecting"),
             (["-l", "8080", "--json-input"], "--json-input can't go with -l: it is for connecting"),
             (

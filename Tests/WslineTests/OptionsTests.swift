@@ -220,7 +220,8 @@ struct OptionsTests {
     func unknownTopic() {
         #expect(
             refusal(["--help", "foo"])
-                == "no help about \"foo\": the topics are calling, session, pipes, binary, connection, tls and seeing, and every option")
+                == "no help about \"foo\": the topics are calling, session, pipes, binary, connection, tls, seeing and misbehaving, and every option"
+        )
     }
 
     @Test("A long option may be abbreviated where only one begins so, unless other programs call something else that")

@@ -78,6 +78,24 @@ final class RecordingPeer: Peer {
         pongs.append(payload)
     }
 
+    /// Frames that were made by hand, and bytes.
+    private(set) var frames: [HandMadeFrame] = []
+    private(set) var raw: [[UInt8]] = []
+    var messageBreach: String?
+    var isInStep = true
+
+    func send(_ frame: HandMadeFrame) throws(UsageError) -> [SentFrame] {
+        try requireOpen()
+        frames.append(frame)
+        return pinged.map { SentFrame(client: $0, frame: frame.frame) }
+    }
+
+    func sendRaw(_ bytes: [UInt8]) throws(UsageError) -> [Int?] {
+        try requireOpen()
+        raw.append(bytes)
+        return pinged
+    }
+
     func close(_ code: CloseCode?, reason: String) throws(UsageError) {
         closes.append(CloseFrame(code: code, reason: reason))
         readyState = .closing

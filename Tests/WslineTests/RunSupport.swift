@@ -7,6 +7,17 @@ import WebSocketTransport
 
 @testable import wsline
 
+/// Collects what is written, a string for each call.
+final class LineRecorder: LineSink {
+    private let calls = Mutex<[String]>([])
+
+    var writes: [String] { calls.withLock { $0 } }
+    var text: String { writes.joined() }
+    var isFull: Bool { false }
+
+    func write(_ lines: [UInt8]) { calls.withLock { $0.append(String(decoding: lines, as: UTF8.self)) } }
+}
+
 /// A role that connects nobody: a test says who is there, and reads what was asked for.
 @EventLoop
 final class RecordingRole: wsline.Role {
@@ -52,21 +63,13 @@ final class RecordingConsole: Console, MessageOutput {
     private(set) var status: wsline.ExitStatus?
     /// What was written to standard output.
     private(set) var written: [UInt8] = []
-    private let spoken: Spoken
+    private let spoken = LineRecorder()
 
-    private final class Spoken: Sendable {
-        let bytes = Mutex<[UInt8]>([])
-    }
-
-    init() {
-        let spoken = Spoken()
-        self.spoken = spoken
-        diagnostics = Diagnostics(write: { bytes in spoken.bytes.withLock { $0 += bytes } })
-    }
+    init() { diagnostics = Diagnostics(to: spoken) }
 
     /// The lines of answers and errors so far.
     var lines: [String] {
-        spoken.bytes.withLock { String(decoding: $0, as: UTF8.self) }.split(separator: "\n").map(String.init)
+        spoken.text.split(separator: "\n").map(String.init)
     }
 
     func start(_ run: Run) {}

@@ -99,7 +99,7 @@ struct SaveQueueTests {
     @Test("several clients' messages are kept apart also if it is in the middle of a run that saving begins")
     func sharedLater() throws {
         let scratch = try Scratch()
-        let diagnostics = Diagnostics(level: .quiet, write: { _ in })
+        let diagnostics = Diagnostics(level: .quiet, to: NoLines())
         var presenter = try MessagePresenter(OutputOptions(), isTerminal: false, sharing: true, diagnostics: diagnostics)
         var output: [UInt8] = []
         try presenter.save(to: scratch.path, reporting: &output)
@@ -116,7 +116,7 @@ struct SaveQueueTests {
     @Test("a message that is under way when saving goes elsewhere, or ends, is finished where it began", arguments: [false, true])
     func switched(goesOn: Bool) throws {
         let (first, second) = (try Scratch(), try Scratch())
-        let diagnostics = Diagnostics(level: .quiet, write: { _ in })
+        let diagnostics = Diagnostics(level: .quiet, to: NoLines())
         var presenter = try MessagePresenter(OutputOptions(), isTerminal: false, diagnostics: diagnostics)
         var output: [UInt8] = []
         func receive(_ bytes: [UInt8]) throws {

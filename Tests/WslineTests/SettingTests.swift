@@ -137,9 +137,9 @@ struct SettingTests {
 
     @Test("diagnostics follow the options where their level is the options' own, and a terminal's filter")
     func diagnostics() throws {
-        let written = Gathered<String>()
+        let written = LineRecorder()
         var options = OutputOptions()
-        let diagnostics = Diagnostics(options, isTerminal: true) { written.append(String(decoding: $0, as: UTF8.self)) }
+        let diagnostics = Diagnostics(options, isTerminal: true, to: written)
         diagnostics.detail("no")
         (options.verbosity, options.allowEscapes) = (1, true)
         diagnostics.adopt(options)
@@ -148,8 +148,8 @@ struct SettingTests {
         diagnostics.adopt(options)
         diagnostics.notice("no")
         diagnostics.error("\u{7}")
-        #expect(written.all.map { $0.contains("\u{7}") } == [true, false])
-        let fixed = Diagnostics(OutputOptions(), level: .normal, isTerminal: false) { written.append(String(decoding: $0, as: UTF8.self)) }
+        #expect(written.writes.map { $0.contains("\u{7}") } == [true, false])
+        let fixed = Diagnostics(OutputOptions(), level: .normal, isTerminal: false, to: written)
         fixed.adopt(options)
         #expect(fixed.level == .normal)
     }

@@ -12,7 +12,7 @@ struct TerminalCompletionTests {
     func commands() {
         #expect(complete("/pi") == ["/ping "])
         #expect(complete("/st") == ["/status"])
-        #expect(complete("/p") == ["/ping ", "/pong ", "/pretty "])
+        #expect(complete("/p") == ["/ping ", "/pong ", "/pretty ", "/pause"])
         #expect(complete("/")?.count == Commands.all.count)
     }
 

@@ -1,5 +1,7 @@
 import TestSupport
 import Testing
+
+@testable import wsline
 import WebSocketProtocol
 import WebSocketTransport
 
@@ -13,7 +15,7 @@ struct TerminalSlashTests {
         let terminal = try PseudoTerminal.wsline([server.url])
         try terminal.enter("/help") { $0.hasPrefix("Ctrl-Z  ") }
         let rows = terminal.screen.everything
-        for command in Commands.all { #expect(rows.contains { $0.hasPrefix(command.usage + " ") }) }
+        for command in Commands.all { #expect(rows.contains { $0.hasPrefix(command.briefUsage + " ") }) }
         // A row for each command below the one that was typed, and one on the doubled slash: none is wrapped.
         let below = rows.drop { $0 != "> /help" }.dropFirst()
         #expect(below.prefix(Commands.all.count).allSatisfy { $0.hasPrefix("/") })

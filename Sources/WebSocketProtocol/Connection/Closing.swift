@@ -10,7 +10,7 @@ extension Connection {
         switch phase {
         case .opening: phase = .ended
         case .open:
-            sendClose(frame, payload)
+            if outgoing.hasClosed { unsentBeforeEnd = outbox.count } else { sendClose(frame, payload) }
             closedByUs = true
             phase = .closing
             restartCloseTimeout()
@@ -46,7 +46,7 @@ extension Connection {
     /// When to call `tick` next.
     public var nextDeadline: Instant? {
         switch phase {
-        case .open: keepAlive.deadline(configuration)
+        case .open: outgoing.hasClosed ? nil : keepAlive.deadline(configuration)
         case .opening, .closing, .closed, .failed: timeLimit?.deadline
         case .ended: nil
         }
@@ -99,7 +99,7 @@ extension Connection {
         failure = error
         if phase == .open {
             let frame = CloseFrame(code: error.closeCode, reason: error.closeReason)
-            if let payload = try? frame.encoded() { sendClose(frame, payload) }
+            if !outgoing.hasClosed, let payload = try? frame.encoded() { sendClose(frame, payload) }
             closedByUs = true
         }
         phase = .failed
@@ -108,11 +108,19 @@ extension Connection {
 
     /// Takes the peer's Close frame and answers with its code (section 5.5.1).
     mutating func receiveClose(_ payload: UnsafeRawBufferPointer) throws(ProtocolError) {
-        let frame = try CloseFrame(payload)
-        watch?.ended()
+        let frame: CloseFrame
+        do throws(ProtocolError) {
+            frame = try CloseFrame(payload)
+            watch?.ended()
+        } catch {
+            guard !behaviour.isStrict else { throw error }
+            frame = CloseFrame(tolerating: payload)
+            watch?.ended(error)
+        }
         peerClose = frame
-        if phase == .open {
-            let answer = CloseFrame(code: frame.code)
+        if phase == .open, !outgoing.hasClosed {
+            // A code that may not be sent is answered with none.
+            let answer = CloseFrame(code: frame.code.flatMap { $0.isAllowedOnWire ? $0 : nil })
             if let payload = try? answer.encoded() { sendClose(answer, payload) }
         }
         phase = .closed

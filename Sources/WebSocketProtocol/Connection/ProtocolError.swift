@@ -1,6 +1,6 @@
 /// A breach of the protocol by the peer, or a message past our limits: it fails the connection (RFC 6455, section 7.1.7).
 ///
-/// Its description says what came and what the RFC asks for; `closeCode` is the one place that maps it to a close code.
+/// Its description says which clause of the RFC it breaks, what came, and what the RFC asks for; `closeCode` is the one place that maps it to a close code.
 public enum ProtocolError: Error, Equatable, Sendable, CustomStringConvertible {
     case reservedBits(UInt8)
     case reservedOpcode(UInt8)
@@ -41,11 +41,31 @@ public enum ProtocolError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
+    /// The clause that it breaks, as `RFC 6455, 5.2`; nil for what is no matter of an RFC.
+    public var clause: String? {
         switch self {
-        case .reservedBits(let bits):
-            "a frame has \(Self.names(ofReserved: bits)) set, which no negotiated extension gives a meaning"
-        case .reservedOpcode(let opcode): "a frame has the reserved opcode 0x\(String(opcode, radix: 16))"
+        case .unmaskedFromClient, .maskedFromServer: "RFC 6455, 5.1"
+        case .reservedBits, .reservedOpcode, .lengthNotMinimal, .lengthTooLarge: "RFC 6455, 5.2"
+        case .continuationOfNothing, .messageInterrupted: "RFC 6455, 5.4"
+        case .controlFragmented, .controlTooLong: "RFC 6455, 5.5"
+        case .closePayloadOfOneByte, .closeReasonNotText: "RFC 6455, 5.5.1"
+        case .keepAliveTimeout: "RFC 6455, 5.5.2"
+        case .closeCodeNotAllowed(let code): [1004, 1005, 1006, 1015].contains(code) ? "RFC 6455, 7.4.1" : "RFC 6455, 7.4.2"
+        case .invalidText, .truncatedText: "RFC 6455, 8.1"
+        case .messageTooBig, .outOfMemory: "RFC 6455, 10.4"
+        case .compressedContinuation: "RFC 7692, 6"
+        case .invalidCompressedData: "RFC 7692, 7.2.2"
+        case .policy: nil
+        }
+    }
+
+    public var description: String { (clause.map { "\($0): " } ?? "") + statement }
+
+    /// What is wrong, without the clause.
+    private var statement: String {
+        switch self {
+        case .reservedBits(let bits): "\(Self.names(ofReserved: bits)) set, which no negotiated extension gives a meaning"
+        case .reservedOpcode(let opcode): "opcode \(opcode < 10 ? "" : "0x")\(String(opcode, radix: 16)) is reserved"
         case .unmaskedFromClient: "a frame from the client isn't masked"
         case .maskedFromServer: "a frame from the server is masked"
         case .lengthNotMinimal(let length): "a payload length of \(length) isn't in its shortest form"
@@ -71,6 +91,7 @@ public enum ProtocolError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     private static func names(ofReserved bits: UInt8) -> String {
-        [(0b100, "RSV1"), (0b010, "RSV2"), (0b001, "RSV3")].filter { bits & $0.0 != 0 }.map(\.1).joined(separator: " and ")
+        let names = [(0b100, "RSV1"), (0b010, "RSV2"), (0b001, "RSV3")].filter { bits & $0.0 != 0 }.map(\.1)
+        return names.joined(separator: " and ") + (names.count == 1 ? " is" : " are")
     }
 }

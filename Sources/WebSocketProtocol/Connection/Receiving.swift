@@ -4,6 +4,8 @@ extension Connection {
         case header
         /// Within a data frame: `remaining` bytes of payload are to come, of which the first `ready` are in `input`, unmasked.
         case payload(DataFrame, remaining: UInt64, ready: Int)
+        /// Within a frame that is passed over.
+        case skipping(remaining: UInt64)
         /// After the last frame of a compressed message: what its sender stripped is fed to the inflater, from `position` on.
         case tail(position: Int)
     }
@@ -51,20 +53,31 @@ extension Connection {
     public mutating func next() -> Event {
         // The memory that it lies in may be given back or moved below.
         forgetPayload()
-        do throws(ProtocolError) {
-            switch phase {
-            case .opening: return nextOpening()
-            case .open, .closing:
-                let event = collectMessages() ? Event.messages : try nextFrame()
-                // The stream ended while a client waited for its answer: what it sent before has been handed on now.
-                if streamEnded, event == .needsInput { phase = .ended }
-                return event
-            case .closed, .failed, .ended:
-                // Section 7.1.7: nothing after a Close, or a failure, is data.
-                assembler.abandon()
-                input.removeAll()
-                return .needsInput
+        while true {
+            do throws(ProtocolError) {
+                switch phase {
+                case .opening: return nextOpening()
+                case .open, .closing:
+                    let event = collectMessages() ? Event.messages : try nextFrame()
+                    // The stream ended while a client waited for its answer: what it sent before has been handed on now.
+                    if streamEnded, event == .needsInput { phase = .ended }
+                    return event
+                case .closed, .failed, .ended:
+                    // Section 7.1.7: nothing after a Close, or a failure, is data.
+                    assembler.abandon()
+                    input.removeAll()
+                    return .needsInput
+                }
+            } catch {
+                if let event = afterBreach(error) { return event }
             }
+        }
+    }
+
+    /// Fails the connection for a breach, unless that is tolerated; returns nil to go on.
+    private mutating func afterBreach(_ error: ProtocolError) -> Event? {
+        do throws(ProtocolError) {
+            return try tolerate(error)
         } catch {
             watch?.broke(error, UnsafeRawBufferPointer(input.bytes))
             fail(error)
@@ -78,6 +91,7 @@ extension Connection {
         switch decoding {
         case .payload(let frame, let remaining, _): return assembler.size &+ (frame.length &- remaining)
         case .tail: return assembler.size
+        case .skipping: return assembler.isInMessage ? assembler.size : nil
         case .header:
             // The frame whose header isn't whole belongs to a message unless it is a control frame (RFC 6455, section 5.5).
             let header = input.bytes.first.map { $0 & 0x08 == 0 ? UInt64(input.count) : 0 } ?? 0
@@ -168,6 +182,11 @@ extension Connection {
                 if let event = try continuePayload(frame, remaining, ready) { return event }
             case .tail(let position):
                 if let event = try inflateTail(from: position) { return event }
+            case .skipping(let remaining):
+                let count = min(UInt64(input.count), remaining)
+                input.consume(Int(count))
+                decoding = count == remaining ? .header : .skipping(remaining: remaining - count)
+                if count < remaining { return .needsInput }
             }
         }
     }
@@ -175,14 +194,14 @@ extension Connection {
     // MARK: Data frames
 
     /// Takes a data frame's header.
-    private mutating func dataFrame(_ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event? {
+    mutating func dataFrame(_ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event? {
         var event: Event?
         if header.opcode != .continuation {
             let kind: MessageKind = header.opcode == .text ? .text : .binary
             let isStreamed = kind == .text ? streamsText : streamsBinary
             let isCompressed = header.reserved != 0
             let limit = isStreamed ? configuration.maxStreamedMessageSize : configuration.maxMessageSize
-            assembler.begin(kind, isCompressed: isCompressed, isStreamed: isStreamed, limit: limit)
+            assembler.begin(kind, isCompressed: isCompressed, isStreamed: isStreamed, limit: limit, isStrict: behaviour.isStrict)
             if isStreamed { event = .messageBegan(kind) }
         }
         watch?.began(header, UnsafeRawBufferPointer(rebasing: input.bytes.prefix(size)), isInflating: assembler.isCompressed)
@@ -213,7 +232,7 @@ extension Connection {
         }
         let chunk = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(input.bytes).prefix(ready))
         if assembler.isCompressed {
-            let (consumed, event) = try inflate(chunk)
+            let (consumed, event) = try inflateWatched(chunk)
             input.consume(consumed)
             decoding = .payload(frame, remaining: remaining - UInt64(consumed), ready: ready - consumed)
             return event
@@ -238,7 +257,7 @@ extension Connection {
     private mutating func endFrame(_ frame: DataFrame) throws(ProtocolError) -> Event? {
         decoding = .header
         guard frame.isFinal else {
-            watch?.ended()
+            watch?.ended(assembler.takeBreach())
             return nil
         }
         guard assembler.isCompressed else { return try endMessage() }
@@ -246,10 +265,10 @@ extension Connection {
         return nil
     }
 
-    private mutating func endMessage() throws(ProtocolError) -> Event {
+    mutating func endMessage() throws(ProtocolError) -> Event {
         decoding = .header
         let kind = try assembler.finish()
-        watch?.ended()
+        watch?.ended(assembler.takeBreach())
         statistics.messagesReceived &+= 1
         statistics.bytesReceived &+= assembler.size
         if assembler.isStreamed { return .messageEnded(kind) }
@@ -291,6 +310,18 @@ extension Connection {
         return (consumed, nil)
     }
 
+    private mutating func inflateWatched(_ chunk: UnsafeRawBufferPointer) throws(ProtocolError) -> (consumed: Int, event: Event?) {
+        guard let watch else { return try inflate(chunk) }
+        do throws(ProtocolError) {
+            let (consumed, event) = try inflate(chunk)
+            watch.receivedWire(UnsafeRawBufferPointer(rebasing: chunk.prefix(consumed)))
+            return (consumed, event)
+        } catch {
+            watch.receivedWire(chunk)
+            throw error
+        }
+    }
+
     static let inflatePiece = 64 << 10
 
     private mutating func inflateTail(from position: Int) throws(ProtocolError) -> Event? {
@@ -307,7 +338,7 @@ extension Connection {
 
     // MARK: Control frames
 
-    private mutating func controlFrame(_ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event? {
+    mutating func controlFrame(_ header: FrameHeader, _ size: Int) throws(ProtocolError) -> Event? {
         let length = Int(header.payloadLength)
         let payload = UnsafeMutableRawBufferPointer(rebasing: input.bytes[size..<(size + length)])
         if let key = header.maskKey { Masking.apply(key, to: payload) }
@@ -339,6 +370,7 @@ extension Connection {
     /// Answers with the ping's own bytes (section 5.5.3). While much output waits only the latest ping is remembered, as that
     /// section allows: a peer that pings and doesn't read can't make us fill our memory.
     private mutating func answerPing(_ payload: UnsafeRawBufferPointer) {
+        guard behaviour.answersPings else { return }
         if outbox.count > 1 << 20 {
             keepAlive.postponedPong = Array(payload)
         } else {

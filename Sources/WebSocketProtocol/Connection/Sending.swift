@@ -14,7 +14,7 @@ extension Connection {
 
     /// Sends many messages at once; the same as one after the other, for less.
     public mutating func send(_ messages: UnsafeBufferPointer<BorrowedMessage>) throws(UsageError) {
-        guard deflater == nil, watch == nil else {
+        guard deflater == nil, watch == nil, behaviour.fragmentSize == nil else {
             for message in messages { try send(message.kind, message.bytes) }
             return
         }
@@ -45,9 +45,10 @@ extension Connection {
         let opcode = sending == nil ? Opcode(kind) : .continuation
         guard try appendPart(opcode, payload, isCompressed: isCompressed, isFinal: isFinal) else { return }
         sending = isFinal ? nil : (kind, isCompressed)
+        outgoing.isInMessage = !isFinal
     }
 
-    /// Appends a frame of a message, deflated if `isCompressed`; returns false if there is no memory for it, which fails the connection.
+    /// Appends a part of a message, deflated if `isCompressed`, in one frame or as many as `behaviour` asks for; returns false if there is no memory for it, which fails the connection.
     private mutating func appendPart(
         _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, isCompressed: Bool, isFinal: Bool
     ) throws(UsageError) -> Bool {
@@ -56,15 +57,30 @@ extension Connection {
             try deflater?.deflate(payload, isFinal: isFinal, to: &scratch)
             guard makesRoom(for: scratch.count) else { return false }
             let reserved = opcode == .continuation ? 0 : FrameHeader.reserved1
-            appendFrame(opcode, UnsafeRawBufferPointer(scratch.bytes), isFinal: isFinal, reserved: reserved, plain: payload)
+            appendFrames(opcode, UnsafeRawBufferPointer(scratch.bytes), isFinal: isFinal, reserved: reserved, plain: payload)
             scratch.removeAll(keepingCapacityUpTo: keptCapacity)
         } else {
             guard makesRoom(for: payload.count) else { return false }
-            appendFrame(opcode, payload, isFinal: isFinal)
+            appendFrames(opcode, payload, isFinal: isFinal)
         }
         if isFinal { statistics.messagesSent &+= 1 }
         statistics.bytesSent &+= UInt64(payload.count)
         return true
+    }
+
+    private mutating func appendFrames(
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, isFinal: Bool, reserved: UInt8 = 0, plain: UnsafeRawBufferPointer? = nil
+    ) {
+        guard let size = behaviour.fragmentSize, payload.count > size else {
+            return appendFrame(opcode, payload, isFinal: isFinal, reserved: reserved, plain: plain)
+        }
+        for start in stride(from: 0, to: payload.count, by: size) {
+            let piece = UnsafeRawBufferPointer(rebasing: payload[start..<min(start + size, payload.count)])
+            let isFirst = start == 0
+            appendFrame(
+                isFirst ? opcode : .continuation, piece, isFinal: isFinal && start + size >= payload.count,
+                reserved: isFirst ? reserved : 0, plain: isFirst ? plain : nil)
+        }
     }
 
     /// Sends a ping (RFC 6455, section 5.5.2); its pong sets `lastRoundTrip`.
@@ -93,9 +109,11 @@ extension Connection {
 
     /// Whether there is memory for so much more output, which for little there always is; else the connection is failed.
     private mutating func makesRoom(for byteCount: Int) -> Bool {
-        guard byteCount >= Self.smallOutput else { return true }
+        let frameCount = behaviour.fragmentSize.map { byteCount / $0 + 1 } ?? 1
+        let size = byteCount + frameCount * FrameHeader.maximumSize
+        guard size >= Self.smallOutput else { return true }
         do {
-            try outbox.reserve(byteCount + FrameHeader.maximumSize)
+            try outbox.reserve(size)
             return true
         } catch {
             fail(error)

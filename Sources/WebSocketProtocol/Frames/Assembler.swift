@@ -8,6 +8,12 @@ struct MessageAssembler: ~Copyable {
     private(set) var size: UInt64 = 0
     private(set) var limit: UInt64 = 0
     private var validator = UTF8Validator()
+    /// Whether a text that isn't UTF-8 is refused.
+    private var isStrict = true
+    /// What is wrong with the text, where that is tolerated; it isn't checked further.
+    private var textBreach: ProtocolError?
+    /// Whether that is still to be shown.
+    private var hasBreach = false
     /// The bytes of a message that isn't streamed.
     private(set) var held: ByteBuffer
     /// The memory that is kept from one message to the next; bytes.
@@ -22,11 +28,13 @@ struct MessageAssembler: ~Copyable {
 
     var isInMessage: Bool { kind != nil }
 
-    mutating func begin(_ kind: MessageKind, isCompressed: Bool, isStreamed: Bool, limit: UInt64) {
+    mutating func begin(_ kind: MessageKind, isCompressed: Bool, isStreamed: Bool, limit: UInt64, isStrict: Bool) {
         self.kind = kind
         self.isCompressed = isCompressed
         self.isStreamed = isStreamed
         self.limit = limit
+        self.isStrict = isStrict
+        (textBreach, hasBreach) = (nil, false)
         size = 0
         validator = UTF8Validator()
         held.removeAll()
@@ -69,15 +77,28 @@ struct MessageAssembler: ~Copyable {
     /// Counts and checks the message's next bytes, which are unmasked and inflated (RFC 6455, section 8.1).
     mutating func check(_ bytes: UnsafeRawBufferPointer) throws(ProtocolError) {
         try admit(UInt64(bytes.count))
-        if kind == .text, let offset = validator.consume(bytes) { throw .invalidText(offset: size + UInt64(offset)) }
+        if kind == .text, textBreach == nil, let offset = validator.consume(bytes) {
+            try textIsWrong(.invalidText(offset: size + UInt64(offset)))
+        }
         size += UInt64(bytes.count)
     }
 
     /// Ends the message; returns its kind.
     mutating func finish() throws(ProtocolError) -> MessageKind {
-        guard validator.isComplete else { throw .truncatedText }
+        if !validator.isComplete, textBreach == nil { try textIsWrong(.truncatedText) }
         defer { kind = nil }
         return kind ?? .binary
+    }
+
+    private mutating func textIsWrong(_ error: ProtocolError) throws(ProtocolError) {
+        guard !isStrict else { throw error }
+        (textBreach, hasBreach) = (error, true)
+    }
+
+    /// What has been found wrong with the text since the last call, and tolerated.
+    mutating func takeBreach() -> ProtocolError? {
+        defer { hasBreach = false }
+        return hasBreach ? textBreach : nil
     }
 
     /// Gives up the message, and all memory.

@@ -39,12 +39,29 @@ struct FrameHeader: Equatable, Sendable {
     /// The most that a control frame may carry (RFC 6455, section 5.5).
     static let maximumControlPayload = 125
     static let maximumSize = 14
+}
 
-    /// The payload's length as a header says it, whatever else is wrong with that; what its second byte says while it isn't whole.
-    static func announcedLength(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        let short = bytes.count < 2 ? 0 : bytes[1] & 0x7F
-        let size = short == 126 ? 2 : short == 127 ? 8 : 0
-        guard size > 0, bytes.count >= 2 + size else { return UInt64(short) }
-        return bytes[2..<(2 + size)].reduce(0) { $0 << 8 | UInt64($1) }
+/// A header as it lies in the input, whatever is wrong with it.
+struct UncheckedHeader {
+    let isFinal: Bool
+    let reserved: UInt8
+    let opcode: UInt8
+    let maskKey: UInt32?
+    let length: UInt64
+    /// Its bytes, of which `isWhole` says if they are all there; what isn't there counts as 0.
+    let size: Int
+    let isWhole: Bool
+
+    /// - Parameter bytes: the input; not empty.
+    init(_ bytes: UnsafeRawBufferPointer) {
+        let (first, second) = (bytes[0], bytes.count < 2 ? 0 : bytes[1])
+        (isFinal, reserved, opcode) = (first & 0x80 != 0, first >> 4 & 0x7, first & 0xF)
+        let short = second & 0x7F
+        let lengthEnd = short == 126 ? 4 : short == 127 ? 10 : 2
+        let isMasked = second & 0x80 != 0
+        size = lengthEnd + (isMasked ? 4 : 0)
+        isWhole = bytes.count >= size
+        length = lengthEnd == 2 || bytes.count < lengthEnd ? UInt64(short) : bytes[2..<lengthEnd].reduce(0) { $0 << 8 | UInt64($1) }
+        maskKey = isMasked && isWhole ? UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: lengthEnd, as: UInt32.self)) : nil
     }
 }

@@ -18,12 +18,14 @@ public struct ObservedFrame {
     public var inflatedLength: UInt64?
     /// The frame's place in its message, from 1; nil for control frames.
     public var place: Int?
+    /// What the message carries that the frame is part of; nil for other frames.
+    public var kind: MessageKind?
     /// The first bytes of the payload, unmasked and inflated; at most `Connection.observedBytes`.
     public var payload = UnsafeRawBufferPointer(start: nil, count: 0)
-    /// The rule that the peer broke with it; the connection is failed.
+    /// The rule that the peer broke with it.
     public var breach: ProtocolError?
-    /// With a breach: the header as it came, or as much of it as there is.
-    public var header = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// With a breach: the frame as it came, or as much of it as there is, and at most `Connection.observedBytes`.
+    public var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
 }
 
 /// Puts together what an observer is shown of each frame.
@@ -33,105 +35,163 @@ final class FrameWatch {
     private let observer: (ObservedFrame) -> Void
     /// The header of the frame that is being received.
     private var header: FrameHeader?
-    private var headerBytes: [UInt8] = []
+    /// The first bytes of that frame as they came, except that the payload is unmasked.
+    private var bytes: [UInt8] = []
+    private var headerSize = 0
+    /// The first bytes of its payload, inflated.
     private var payload: [UInt8] = []
     private var inflatedLength: UInt64 = 0
     private var isInflating = false
-    private var placeReceived = 0
-    private var placeSent = 0
+    /// What is wrong with the next frame to be shown, and tolerated, with its first byte as it came.
+    private var tolerated: (error: ProtocolError, first: UInt8)?
+    private var received = Position()
+    private var sent = Position()
+
+    /// Where one direction is within its messages.
+    private struct Position {
+        var place = 0
+        var kind: MessageKind?
+        var isCompressed = false
+
+        /// Takes the next frame's opcode; returns its place and kind, which control frames have not.
+        mutating func advance(_ opcode: UInt8, _ reserved: UInt8) -> (place: Int?, kind: MessageKind?) {
+            guard opcode & 0x8 == 0 else { return (nil, nil) }
+            if opcode == Opcode.continuation.rawValue {
+                place &+= 1
+            } else {
+                (place, kind) = (1, MessageKind(rawValue: opcode))
+                isCompressed = reserved & FrameHeader.reserved1 != 0
+            }
+            return (place, kind)
+        }
+    }
 
     init(_ observer: @escaping (ObservedFrame) -> Void) {
         self.observer = observer
         payload.reserveCapacity(Connection.observedBytes)
+        bytes.reserveCapacity(Connection.observedBytes)
     }
 
     // MARK: Received
 
-    func began(_ header: FrameHeader, _ bytes: UnsafeRawBufferPointer, isInflating: Bool) {
+    func began(_ header: FrameHeader, _ headerBytes: UnsafeRawBufferPointer, isInflating: Bool) {
         self.header = header
-        headerBytes = Array(bytes)
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(contentsOf: headerBytes)
+        headerSize = headerBytes.count
         payload.removeAll(keepingCapacity: true)
         inflatedLength = 0
         self.isInflating = isInflating
     }
 
+    /// Payload of the frame under way, unmasked, and not inflated yet.
+    func receivedWire(_ chunk: UnsafeRawBufferPointer) { bytes.append(contentsOf: chunk.prefix(Connection.observedBytes - bytes.count)) }
+
     /// Payload of the frame under way, unmasked and inflated.
-    func received(_ bytes: UnsafeRawBufferPointer) {
-        inflatedLength &+= UInt64(bytes.count)
-        payload.append(contentsOf: bytes.prefix(Connection.observedBytes - payload.count))
+    func received(_ chunk: UnsafeRawBufferPointer) {
+        inflatedLength &+= UInt64(chunk.count)
+        payload.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk.prefix(Connection.observedBytes - payload.count)))
     }
 
-    /// The frame under way is whole, and keeps the rules.
-    func ended() {
+    /// The frame under way is whole.
+    ///
+    /// - Parameter breach: the rule that it breaks, and that is tolerated.
+    func ended(_ breach: ProtocolError? = nil) {
         guard let header else { return }
         self.header = nil
-        show(header, breach: nil)
+        show(header, breach: breach)
     }
 
-    /// What was received breaks a rule: the frame under way, or the header that `input` begins with.
+    /// The frame that comes next breaks a rule, and is taken all the same.
+    ///
+    /// - Parameter first: its first byte as it came.
+    func tolerate(_ error: ProtocolError, _ first: UInt8) { tolerated = (error, first) }
+
+    /// What was received breaks a rule: the frame under way, or the one that `input` begins with.
     func broke(_ error: ProtocolError, _ input: UnsafeRawBufferPointer) {
         if let header {
             self.header = nil
             return show(header, breach: error)
         }
-        guard let first = input.first else { return }
+        guard !input.isEmpty else { return }
+        let header = UncheckedHeader(input)
+        let size = header.length.addingReportingOverflow(UInt64(header.size))
+        let shown = min(Connection.observedBytes, size.overflow ? .max : Int(clamping: size.partialValue))
+        let bytes = UnsafeRawBufferPointer(rebasing: input.prefix(shown))
         observer(
             ObservedFrame(
-                direction: .received, isFinal: first & 0x80 != 0, reserved: first >> 4 & 0x7, opcode: first & 0xF,
-                length: FrameHeader.announcedLength(input), breach: error,
-                header: UnsafeRawBufferPointer(rebasing: input.prefix(FrameHeader.maximumSize))))
+                direction: .received, isFinal: header.isFinal, reserved: header.reserved, opcode: header.opcode, maskKey: header.maskKey,
+                length: header.length, breach: error, bytes: bytes))
     }
 
     private func show(_ header: FrameHeader, breach: ProtocolError?) {
-        var frame = ObservedFrame(.received, header, place: Self.place(of: header, after: &placeReceived))
+        let position = received.advance(header.opcode.rawValue, header.reserved)
+        var frame = ObservedFrame(.received, header, position)
         frame.inflatedLength = isInflating ? inflatedLength : nil
-        frame.breach = breach
+        var breach = breach
+        if let tolerated {
+            self.tolerated = nil
+            breach = breach ?? tolerated.error
+            (frame.isFinal, frame.reserved, frame.opcode) = (
+                tolerated.first & 0x80 != 0, tolerated.first >> 4 & 0x7, tolerated.first & 0xF
+            )
+        }
+        if breach != nil { restoreBytes(header) }
         payload.withUnsafeBytes { payload in
-            headerBytes.withUnsafeBytes { bytes in
+            bytes.withUnsafeBytes { bytes in
                 frame.payload = payload
-                if breach != nil { frame.header = bytes }
+                if let breach {
+                    frame.breach = breach
+                    frame.bytes = bytes
+                }
                 observer(frame)
             }
         }
     }
 
-    private static func place(of header: FrameHeader, after last: inout Int) -> Int? {
-        guard !header.opcode.isControl else { return nil }
-        last = header.opcode == .continuation ? last + 1 : 1
-        return last
+    /// Makes of `bytes` what was on the wire.
+    private func restoreBytes(_ header: FrameHeader) {
+        if !isInflating { bytes.append(contentsOf: payload.prefix(Connection.observedBytes - bytes.count)) }
+        guard let key = header.maskKey else { return }
+        bytes.withUnsafeMutableBytes { Masking.apply(key, to: UnsafeMutableRawBufferPointer(rebasing: $0[headerSize...])) }
     }
 
     // MARK: Sent
 
     /// - Parameter plain: the payload before it was compressed; nil if it wasn't.
     func sent(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, plain: UnsafeRawBufferPointer?) {
-        var frame = ObservedFrame(.sent, header, place: Self.place(of: header, after: &placeSent))
+        var frame = ObservedFrame(.sent, header, sent.advance(header.opcode.rawValue, header.reserved))
         frame.inflatedLength = plain.map { UInt64($0.count) }
-        frame.payload = UnsafeRawBufferPointer(rebasing: (plain ?? payload).prefix(Connection.observedBytes))
+        // A message that was compressed, and then cut, is shown with its first frame.
+        let isRest = header.opcode == .continuation && sent.isCompressed && plain == nil
+        if !isRest { frame.payload = UnsafeRawBufferPointer(rebasing: (plain ?? payload).prefix(Connection.observedBytes)) }
         observer(frame)
     }
 
     func sent(_ frame: RawFrame) {
-        frame.payload.withUnsafeBytes { bytes in
-            observer(
-                ObservedFrame(
-                    direction: .sent, isFinal: frame.isFinal, reserved: frame.reserved, opcode: frame.opcode, maskKey: frame.maskKey,
-                    length: frame.announcedLength, payload: UnsafeRawBufferPointer(rebasing: bytes.prefix(Connection.observedBytes))))
+        let position = sent.advance(frame.opcode & 0xF, frame.reserved)
+        frame.observed {
+            var shown = $0
+            (shown.place, shown.kind) = position
+            observer(shown)
         }
     }
 }
 
 extension ObservedFrame {
-    fileprivate init(_ direction: Direction, _ header: FrameHeader, place: Int?) {
+    fileprivate init(_ direction: Direction, _ header: FrameHeader, _ position: (place: Int?, kind: MessageKind?)) {
         self.init(
             direction: direction, isFinal: header.isFinal, reserved: header.reserved, opcode: header.opcode.rawValue,
-            maskKey: header.maskKey, length: header.payloadLength, place: place)
+            maskKey: header.maskKey, length: header.payloadLength, place: position.place, kind: position.kind)
     }
 }
 
 extension Connection {
     /// How much of a payload an observer is shown; bytes.
     public static let observedBytes = 64
+
+    /// Whether somebody observes the frames.
+    public var isObserved: Bool { watch != nil }
 
     /// Has `observer` called with each frame that is sent or received from now on, in order: with one that is received once it is whole, or at its
     /// breach of the rules. nil ends that.

@@ -34,5 +34,11 @@ public struct PauseReasons: OptionSet, Sendable {
     /// What messages are saved to is full for now.
     public static let saving = PauseReasons(rawValue: 1 << 2)
 
+    /// What shows the frames is full for now.
+    public static let frames = PauseReasons(rawValue: 1 << 3)
+
+    /// Somebody asked for it.
+    public static let command = PauseReasons(rawValue: 1 << 4)
+
     static let all = PauseReasons(rawValue: .max)
 }

@@ -27,6 +27,8 @@ final class ClientRole: Role {
     private var openedAt: Instant?
     private var losses = LossCount()
     private var clock: StopClock
+    /// Why the server isn't read for now.
+    private(set) var pauses: PauseReasons = []
     private lazy var stopTimer = Timer { [unowned self] in stopInTime() }
     private var hasWaitedEnough = false
 
@@ -51,13 +53,15 @@ final class ClientRole: Role {
     func streamBinary(_ isStreamed: Bool) { socket?.stream(.binary, isStreamed) }
 
     func pauseReading(because reason: PauseReasons) {
+        pauses.insert(reason)
         if reason != .echo { clock.paused() }
         socket?.pauseReading(because: reason)
     }
 
     func resumeReading(because reason: PauseReasons) {
+        guard pauses.remove(reason) != nil else { return }
         socket?.resumeReading(because: reason)
-        guard reason != .echo, !run.isBlocked else { return }
+        guard reason != .echo, pauses.subtracting(.echo).isEmpty else { return }
         clock.resumed(at: monotonicNow())
         stopInTime()
     }
@@ -94,7 +98,9 @@ final class ClientRole: Role {
     func adopt(_ configuration: Configuration) {
         options.limits = configuration.connection.limits
         clock.closeTimeout = options.limits.closeTimeout
-        socket?.adopt(options.limits)
+        guard let socket else { return }
+        socket.adopt(options.limits)
+        run.frames.watch(socket)
     }
 
     private var uptime: Double? {
@@ -112,6 +118,8 @@ final class ClientRole: Role {
             lastError = nil
             openedAt = nil
             losses = LossCount()
+            // What waits for the server that is gone waits no more.
+            for reason in [PauseReasons.command, .echo] { resumeReading(because: reason) }
             wire(socket)
             socket.connect()
         } catch let error as TransportError {
@@ -164,6 +172,7 @@ final class ClientRole: Role {
     private func wire(_ socket: WebSocket) {
         socket.onProgress = { [log] in log.progress($0) }
         socket.onConnected = { [log] in log.connected() }
+        run.frames.watch(socket)
         socket.onOpen = { [unowned self] in opened() }
         socket.onMessages = { [unowned run] in run.received($0) }
         socket.onPart = { [unowned run] in run.received($0) }
@@ -187,6 +196,7 @@ final class ClientRole: Role {
         // What is sent from here on is not yet answered, though the handshake's batch is still to end.
         losses.update(socket.statistics)
         socket.stream(.binary, run.presenter.streamsBinary)
+        socket.pauseReading(because: pauses)
         if let response = socket.handshakeResult?.shownResponse {
             run.present { $0.opened(socket, at: url, response.headers, into: &$1) }
         }

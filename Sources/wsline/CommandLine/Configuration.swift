@@ -162,8 +162,10 @@ struct OutputOptions {
     var allowEscapes = false
     var showsPings = false
     var timestamps = false
-    /// `-v`: 1.
+    /// `-v`: 1, `-vv`: 2.
     var verbosity = 0
+    /// `--frames`: each frame is shown; `-vv` does so too.
+    var showsFrames = false
     var quiet = false
     var showsCredentials = false
 

@@ -8,11 +8,22 @@ struct Live: Sendable {
     let unset: (word: String, apply: @Sendable (inout Configuration) -> Void)?
     /// What Tab offers.
     let words: [String]
+    /// What `/set` calls it, if not as the option.
+    var name: String?
+    /// What an option without a value sets.
+    var given = "on"
 
     static func flag(
         _ isOn: @escaping @Sendable (Configuration) -> Bool, off: @escaping @Sendable (inout Configuration) -> Void
     ) -> Live {
         Live(value: { isOn($0) ? "on" : nil }, unset: ("off", off), words: ["on", "off"])
+    }
+
+    /// A flag that turns off what `/set` has under a name of its own: `--no-pong` is `/set pong off`.
+    static func inverse(
+        _ name: String, _ isGiven: @escaping @Sendable (Configuration) -> Bool, on: @escaping @Sendable (inout Configuration) -> Void
+    ) -> Live {
+        Live(value: { isGiven($0) ? "off" : nil }, unset: ("on", on), words: ["on", "off"], name: name, given: "off")
     }
 
     /// One of some words.
@@ -23,7 +34,12 @@ struct Live: Sendable {
         Live(value: value, unset: unset, words: Choice.allCases.map(\.rawValue) + (unset.map { [$0.word] } ?? []))
     }
 
-    static func value(_ value: @escaping @Sendable (Configuration) -> String) -> Live { Live(value: { value($0) }, unset: nil, words: []) }
+    static func value(
+        _ value: @escaping @Sendable (Configuration) -> String?,
+        unset: (word: String, apply: @Sendable (inout Configuration) -> Void)? = nil
+    ) -> Live {
+        Live(value: value, unset: unset, words: unset.map { [$0.word] } ?? [])
+    }
 
     /// A limit in nanoseconds, 0 for none.
     static func time(
@@ -64,8 +80,8 @@ struct Setting: Sendable {
 
     static func named(_ name: some StringProtocol) -> Setting? { all.first { $0.name == name } }
 
-    /// The option's, without dashes.
-    var name: String { String(option.name.drop { $0 == "-" }) }
+    /// The option's, without dashes, unless it has another here.
+    var name: String { live.name ?? String(option.name.drop { $0 == "-" }) }
 
     /// As it would be given.
     func value(in configuration: Configuration) -> String { live.value(configuration) ?? live.unset?.word ?? "" }
@@ -78,7 +94,7 @@ struct Setting: Sendable {
         changed.given.options.removeAll { $0.option.name == option.name }
         live.unset?.apply(&changed)
         if text != live.unset?.word {
-            guard option.value != .none || text == "on" else { throw UsageFailure("\(name) \(text.quoted) must be on or off") }
+            guard option.value != .none || text == live.given else { throw UsageFailure("\(name) \(text.quoted) must be on or off") }
             let argument = Argument(option: option, spelling: name, text: option.value == .none ? "" : text)
             changed.given.options.append(argument)
             try Rules(changed.given).check(change: argument)

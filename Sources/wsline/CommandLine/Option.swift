@@ -111,7 +111,7 @@ struct OptionGroup: Sendable {
     let topic: String
     let options: [Option]
 
-    static let all = [calling, conversation, pipes, payloads, connection, tls, seeing]
+    static let all = [calling, conversation, pipes, payloads, connection, tls, seeing, misbehaving]
 }
 
 extension Option {

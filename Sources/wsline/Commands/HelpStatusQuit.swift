@@ -27,7 +27,7 @@ extension Commands {
         @EventLoop func run(in interpreter: Interpreter) {
             guard let command else {
                 return interpreter.reply(
-                    columns(Commands.all.map { ($0.usage, $0.summary) })
+                    columns(Commands.all.map { ($0.briefUsage, $0.summary) })
                         + "\nA message that begins with / is typed with two: //text sends /text.\n\n" + columns(Keys.all))
             }
             let example = command.example.isEmpty ? [] : ["example: \(command.example)"]
@@ -111,8 +111,10 @@ enum Keys {
     static let all = [
         ("Enter", "send the line"),
         ("Tab", "complete a command, its argument or a path"),
-        ("Up, Down", "go through the lines entered before"),
-        ("Ctrl-R", "search in them"),
+        ("Alt-Enter", "put a newline into the line"),
+        ("Up, Down", "move by row, then through lines that begin as this one does"),
+        ("Ctrl-P, Ctrl-N", "go through the lines entered before"),
+        ("Ctrl-R, Ctrl-S", "search in them, backwards and forwards"),
         ("Ctrl-A, Ctrl-E", "go to the line's beginning, or end"),
         ("Ctrl-W", "delete the word before the cursor"),
         ("Ctrl-U, Ctrl-K", "delete the line, or what follows the cursor"),

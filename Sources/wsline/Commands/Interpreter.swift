@@ -109,7 +109,37 @@ final class Interpreter {
 
     func send(_ kind: MessageKind, _ bytes: [UInt8]) throws(CommandFailure) {
         try requireNoFile()
-        try withPeer { (peer) throws(UsageError) in try peer.send(kind, bytes) }
+        try withPeer { (peer) throws(UsageError) in
+            let breach = peer.messageBreach
+            try peer.send(kind, bytes)
+            if let breach { reply("sent, but it breaks \(breach)") }
+        }
+    }
+
+    // MARK: What is made by hand
+
+    func send(_ frame: HandMadeFrame) throws(CommandFailure) {
+        try sendByHand { (peer) throws(UsageError) in
+            let sent = try peer.send(frame)
+            if !run.configuration.output.showsFrames { for one in sent { run.frames.show(one) } }
+        }
+    }
+
+    func send(raw bytes: [UInt8]) throws(CommandFailure) {
+        try sendByHand { (peer) throws(UsageError) in
+            for client in try peer.sendRaw(bytes) { run.frames.show(raw: bytes, to: client) }
+        }
+    }
+
+    /// Says it once if nobody knows any more where the other end takes a frame to begin.
+    private func sendByHand(_ body: (any Peer) throws(UsageError) -> Void) throws(CommandFailure) {
+        try withPeer { (peer) throws(UsageError) in
+            let wasInStep = peer.isInStep
+            try body(peer)
+            if wasInStep, !peer.isInStep {
+                reply("those are no whole frames: what is sent from here on may be taken for a part of them")
+            }
+        }
     }
 
     /// Returns what was sent to whom.
@@ -140,6 +170,7 @@ final class Interpreter {
         var receiver: (any Peer)?
         try withPeer { (peer) throws(UsageError) in
             guard peer.isOpen else { throw .notOpen(peer.readyState) }
+            if let breach = peer.messageBreach { reply("this breaks \(breach)") }
             receiver = peer
         }
         guard let receiver else { return }

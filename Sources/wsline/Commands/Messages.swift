@@ -25,7 +25,7 @@ extension Commands {
 
         let bytes: [UInt8]
 
-        init(_ argument: Substring) throws(CommandFailure) { bytes = try decoded(argument) { try Hex.decode($0) } }
+        init(_ argument: Substring) throws(CommandFailure) { bytes = try decodedBytes(argument) { try Hex.decode($0) } }
 
         @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) { try interpreter.send(.binary, bytes) }
     }
@@ -39,7 +39,7 @@ extension Commands {
 
         let bytes: [UInt8]
 
-        init(_ argument: Substring) throws(CommandFailure) { bytes = try decoded(argument) { try Base64.decode($0) } }
+        init(_ argument: Substring) throws(CommandFailure) { bytes = try decodedBytes(argument) { try Base64.decode($0) } }
 
         @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) { try interpreter.send(.binary, bytes) }
     }
@@ -138,7 +138,8 @@ extension Commands {
     }
 }
 
-private func decoded(_ text: Substring, _ decode: (String) throws -> [UInt8]) throws(CommandFailure) -> [UInt8] {
+/// Bytes that stand in a command, at least one.
+func decodedBytes(_ text: Substring, _ decode: (String) throws -> [UInt8]) throws(CommandFailure) -> [UInt8] {
     let text = text.trimmed
     guard !text.isEmpty else { throw CommandFailure("no bytes were given") }
     do {

@@ -94,6 +94,8 @@ extension Commands {
 
         @EventLoop func run(in interpreter: Interpreter) throws(CommandFailure) {
             try interpreter.withPeer { (peer) throws(UsageError) in try peer.close(code, reason: reason) }
+            // The answer is to be read.
+            _ = interpreter.run.unpause()
         }
     }
 }

@@ -7,6 +7,8 @@ protocol Command: Sendable {
     static var name: String { get }
     /// The arguments as `/help` writes them; empty if there must be none.
     static var arguments: String { get }
+    /// The arguments in the list that `/help` shows, where they are too many for it.
+    static var briefArguments: String { get }
     static var summary: String { get }
     /// What `/help NAME` says beyond the summary: whole sentences.
     static var details: String { get }
@@ -27,7 +29,10 @@ protocol Command: Sendable {
 extension Command {
     static var arguments: String { "" }
     static var example: String { "" }
-    static var usage: String { "/\(name)" + (arguments.isEmpty ? "" : " \(arguments)") }
+    static var briefArguments: String { arguments }
+    static var usage: String { usage(arguments) }
+    static var briefUsage: String { usage(briefArguments) }
+    private static func usage(_ arguments: String) -> String { "/\(name)" + (arguments.isEmpty ? "" : " \(arguments)") }
     static func complete(_ argument: Substring) -> Candidates? { nil }
 }
 
@@ -35,7 +40,9 @@ extension Command {
 enum Commands {
     static let all: [any Command.Type] = [
         Help.self, Ping.self, Pong.self, Close.self, SendText.self, SendHex.self, SendBase64.self, SendFile.self, Save.self,
-        Pretty.self, ShowStatus.self, ShowHeaders.self, Change.self, Quit.self,
+        Pretty.self, SendFrame.self, SendRaw.self, CloseAnyway.self, Pause.self, Resume.self, ShowStatus.self, ShowHeaders.self,
+        Change.self,
+        Quit.self,
     ]
 
     static func named(_ name: some StringProtocol) -> (any Command.Type)? { all.first { $0.name == name } }

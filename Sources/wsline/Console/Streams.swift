@@ -45,7 +45,8 @@ final class PipeConsole: Console {
     }
 
     func resumeInput() {
-        guard reads, !hasEnded, let run, let peer, peer.takesMessages, !events.isWaiting, !run.commands.isBusy else { return }
+        guard reads, !hasEnded, let run, let peer, peer.takesMessages, !events.isWaiting, !run.commands.isBusy, !run.isFrameLogFull
+        else { return }
         input.resume()
     }
 

@@ -39,8 +39,8 @@ final class TerminalConsole: Console, MessageOutput {
         self.style = style
         options = configuration.terminal
         prompt = Prompt("> ", style: style)
-        diagnostics = Diagnostics(configuration.output, level: .normal, isTerminal: true) { printer.enqueue($0) }
-        if isatty(STDERR_FILENO) == 1 { standardError.redirect { printer.enqueue($0) } }
+        diagnostics = Diagnostics(configuration.output, level: .normal, isTerminal: true, to: printer)
+        if isatty(STDERR_FILENO) == 1 { standardError.redirect(to: printer) }
         printer.onDrained { [weak self] in EventLoop.enter { self?.onDrain?() } }
     }
 

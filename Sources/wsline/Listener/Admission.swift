@@ -47,7 +47,8 @@ final class ListenServer {
     private let diagnostics: Diagnostics
     private let owner: any ServedClients
     private var listener: Listener?
-    private var clients: [Int: ServedClient] = [:]
+    /// Those that are open, or closing, by number.
+    private(set) var clients: [Int: ServedClient] = [:]
     private var lastNumber = 0
     private var formerStatistics = Statistics()
     private var isEnding = false

@@ -76,6 +76,23 @@ final class Broadcast: Peer {
         for client in openClients { try client.socket.close(code, reason: reason) }
     }
 
+    func send(_ frame: HandMadeFrame) throws(UsageError) -> [SentFrame] {
+        var sent: [SentFrame] = []
+        for client in openClients {
+            for one in try client.socket.send(frame) { sent.append(SentFrame(client: client.number, frame: one.frame)) }
+        }
+        return sent
+    }
+
+    func sendRaw(_ bytes: [UInt8]) throws(UsageError) -> [Int?] {
+        let receivers = openClients
+        for client in receivers { _ = try client.socket.sendRaw(bytes) }
+        return receivers.map(\.number)
+    }
+
+    var messageBreach: String? { openClients.lazy.compactMap(\.socket.messageBreach).first }
+    var isInStep: Bool { openClients.allSatisfy(\.socket.isInStep) }
+
     func sendFragment(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, isFinal: Bool) throws(UsageError) {
         let receivers = fragmentReceivers ?? openClients
         fragmentReceivers = isFinal ? nil : receivers

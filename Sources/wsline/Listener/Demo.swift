@@ -9,7 +9,7 @@ import WebSocketTransport
 final class Demo: ServedClients {
     /// Starts the server, for as long as the process lives, and returns where to connect.
     static func start(_ configuration: Configuration, diagnostics: Diagnostics) throws(TransportError) -> WebSocketURL {
-        let server = ListenServer(configuration, owner: Demo(), diagnostics: Diagnostics(level: .quiet, write: { _ in }))
+        let server = ListenServer(configuration, owner: Demo(), diagnostics: Diagnostics(level: .quiet, to: NoLines()))
         guard let address = try server.listen(on: .host("127.0.0.1", port: 0)).first, let url = try? WebSocketURL("ws://\(address)/") else {
             preconditionFailure("a listener has an address")
         }

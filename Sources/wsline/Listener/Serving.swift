@@ -14,7 +14,7 @@ final class ListenerRole: Role, ServedClients {
     private var url: WebSocketURL?
     private var beganAt: Instant = 0
     /// Why nobody is read for now.
-    private var pauses: PauseReasons = []
+    private(set) var pauses: PauseReasons = []
 
     init(_ target: ListenTarget, _ run: Run) {
         self.run = run
@@ -41,12 +41,12 @@ final class ListenerRole: Role, ServedClients {
 
     func pauseReading(because reason: PauseReasons) {
         guard pauses.insert(reason).inserted else { return }
-        for client in broadcast.clients { client.socket.pauseReading(because: reason) }
+        for client in server.clients.values { client.socket.pauseReading(because: reason) }
     }
 
     func resumeReading(because reason: PauseReasons) {
         guard pauses.remove(reason) != nil else { return }
-        for client in broadcast.clients { client.socket.resumeReading(because: reason) }
+        for client in server.clients.values { client.socket.resumeReading(because: reason) }
     }
 
     func streamBinary(_ isStreamed: Bool) {
@@ -87,12 +87,16 @@ final class ListenerRole: Role, ServedClients {
 
     var lostPings: Int { server.statistics.lostPings(awaited: broadcast.clients.reduce(0) { $0 + $1.socket.awaitedPings }) }
 
-    func adopt(_ configuration: Configuration) { server.adopt(configuration) }
+    func adopt(_ configuration: Configuration) {
+        server.adopt(configuration)
+        for client in server.clients.values { run.frames.watch(client) }
+    }
 
     // MARK: Clients
 
     func prepare(_ client: ServedClient) {
         let socket = client.socket
+        run.frames.watch(client)
         guard !run.configuration.echo else { return socket.echo() }
         // The socket drops its handlers, and with them the client, at its end.
         socket.onMessages = { [unowned run] in run.received($0, from: client.number) }
@@ -105,11 +109,11 @@ final class ListenerRole: Role, ServedClients {
     }
 
     func opened(_ client: ServedClient, _ request: ServerHandshake) {
+        client.socket.pauseReading(because: pauses)
         guard !run.configuration.echo else { return }
         if let url = url(of: request) ?? url {
             run.present { $0.opened(client.socket, at: url, request.request.headers, from: client.number, into: &$1) }
         }
-        client.socket.pauseReading(because: pauses)
         let isFirst = broadcast.isEmpty
         broadcast.add(client)
         // What is left of a message that the clients before got, who are gone, isn't for this one.

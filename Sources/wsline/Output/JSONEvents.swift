@@ -22,7 +22,7 @@ enum Direction: String { case `in`, out }
 /// | event     | members                                                                                                  |
 /// |-----------|----------------------------------------------------------------------------------------------------------|
 /// | `open`    | `url` (never with credentials), `subprotocol` (or null), `extensions` (array of strings, each as in its header), `headers` (of the peer's half of the handshake: array of `[name, value]`, in order, repeated ones kept, credentials as `***`) |
-/// | `message` | `type` (`text` or `binary`), `text` (of a text), `base64` (of a binary) or `file` (of a binary that was saved), `bytes` (the payload's length)  |
+/// | `message` | `type` (`text` or `binary`), `text` (of a text), `base64` (of a binary, and of a text that isn't UTF-8 and is tolerated) or `file` (of a binary that was saved), `bytes` (the payload's length)  |
 /// | `ping`    | the payload as `text` if it is UTF-8, else as `base64`; `bytes`                                           |
 /// | `pong`    | as a ping; `rtt_ms` (the round trip, to three digits) if it answers a ping of ours                      |
 /// | `close`   | `code` (1005: the peer's Close had none, 1006: no Close came), `name` (the code's), `reason`, `clean` (true or false), `by` (`us` or `peer`) |
@@ -80,6 +80,8 @@ struct JSONEvents {
     }
 
     private var previous: Timestamp?
+    /// Whether a text may be something else than UTF-8.
+    var textsMayBeWrong = false
 
     mutating func open(
         _ head: Head, url: WebSocketURL, subprotocol: String?, extensions: [WebSocketExtension], headers: HTTPHeaders,
@@ -100,11 +102,12 @@ struct JSONEvents {
         end(&output)
     }
 
-    /// A whole message; a text is valid UTF-8.
+    /// A whole message.
     mutating func message(_ head: Head, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         begin(head, "message", to: &output)
         output.appendJSON("type", literal: kind == .text ? "text" : "binary")
-        if kind == .text { output.appendJSON(text: payload) } else { output.appendJSON(base64: payload) }
+        let isText = kind == .text && !(textsMayBeWrong && UTF8Validator.firstError(in: payload) != nil)
+        if isText { output.appendJSON(text: payload) } else { output.appendJSON(base64: payload) }
         output.appendJSON("bytes", UInt64(payload.count))
         end(&output)
     }

@@ -21,6 +21,8 @@ struct MessagePresenter {
     private var isPlain = false
     private var json: JSONFormat
     private var events: JSONEvents?
+    /// Whether a text may be something else than UTF-8.
+    var textsMayBeWrong = false { didSet { events?.textsMayBeWrong = textsMayBeWrong } }
     /// Where binary messages go; nil shows them.
     private var saving: Saving?
     /// Whose message is under way to where was saved before.

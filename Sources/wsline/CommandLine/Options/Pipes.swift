@@ -99,7 +99,7 @@ extension OptionGroup {
             },
             .flag(
                 "--slash", does: "Obey slash commands in piped input too",
-                details: "A message that begins with / is then written with two.", in: .client,
+                details: "A message that begins with / is then written with two.", in: .messages,
                 rules: [.excludes(["--echo"], because: withEcho)]
             ) { $0.input.slash = true },
             .flag(

@@ -4,12 +4,23 @@ extension OptionGroup {
         options: [
             .flag(
                 "-v", "--verbose", does: "Show addresses, TLS, headers, timing and the close on stderr",
-                details: "After * is what happens, after > the request's headers and after < the response's. Credentials are shown as ***.",
+                details: """
+                    After * is what happens, after > the request's headers and after < the response's. Credentials are shown as ***. -vv shows each frame too, as \
+                    --frames does.
+                    """,
                 rules: [.contradicts("--quiet")], live: .flag({ $0.output.verbosity > 0 }) { $0.output.verbosity = 0 }
             ) {
                 $0.output.verbosity += 1
-                guard $0.output.verbosity < 2 else { throw UsageFailure("-vv: showing each frame isn't there yet, use -v") }
+                if $0.output.verbosity > 1 { $0.output.showsFrames = true }
             },
+            .flag(
+                "--frames", does: "Show each frame as it was on the wire, sent (>) or received (<), on stderr",
+                details: """
+                    A line has the time, opcode, place in the message, FIN, RSV bits, masking key, length on the wire and inflated, and the first bytes. A frame that \
+                    breaks the protocol is shown with the RFC's clause and its bytes in hexadecimal.
+                    """,
+                rules: [.contradicts("--quiet")], live: .flag({ $0.output.showsFrames }) { $0.output.showsFrames = false }
+            ) { $0.output.showsFrames = true },
             .flag(
                 "-q", "--quiet", does: "Show errors only", details: "On stderr; what is received is written as ever.",
                 elsewhere: ["--silent"], live: .flag({ $0.output.quiet }) { $0.output.quiet = false }
