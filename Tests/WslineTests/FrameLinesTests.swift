@@ -95,8 +95,8 @@ struct FrameLinesTests {
     @Test("lines are coloured by their direction, a breach as an error is")
     func colours() {
         let style = Style(isEnabled: true)
-        #expect(line(.sent, style: style).hasPrefix("\u{1b}[32m> ") && line(.sent, style: style).hasSuffix("\u{1b}[0m"))
-        #expect(line(style: style).hasPrefix("\u{1b}[36m< "))
+        #expect(line(.sent, style: style).hasPrefix("\u{1b}[1m> ") && line(.sent, style: style).hasSuffix("\u{1b}[0m"))
+        #expect(line(style: style).hasPrefix("\u{1b}[94m< "))
         #expect(line(breach: .reservedOpcode(3), style: style).hasPrefix("\u{1b}[31m< "))
     }
 

@@ -224,7 +224,8 @@ struct InterpreterTests {
         for command in Commands.all {
             let test = try TestRun()
             try test.enter("/help \(slash)\(command.name)")
-            #expect(test.console.lines.first == "\(command.usage): \(command.summary)")
+            let text = test.console.lines.joined(separator: "\n").replacing("\n  ", with: " ")
+            #expect(text.hasPrefix("\(command.usage): \(command.summary) "))
             #expect(test.console.lines.count > 1 && test.console.lines.allSatisfy { $0.count <= 80 }, "\(test.console.lines)")
             #expect(command.details.hasSuffix("."))
             guard !command.example.isEmpty else { continue }

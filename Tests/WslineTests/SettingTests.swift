@@ -16,12 +16,13 @@ struct SettingTests {
             [],
             [
                 "-v", "-T", "-P", "--show-credentials", "--allow-escapes", "--send-as=hex", "--binary-as=size", "--close-timeout=0.25",
-                "--max-message=3M", "--ping-interval=7", "--ping-timeout=1.5",
+                "--max-message=3M", "--ping-interval=7", "--ping-timeout=1.5", "--no-pong", "--lenient", "--fragment=2K", "--frames",
+                "--pretty",
             ],
         ] {
             let given = try configuration(arguments + ["ws://h"])
             for setting in Setting.all {
-                #expect(Option.named("--\(setting.name)")?.name == setting.option.name)
+                #expect(setting.live.name != nil || Option.named("--\(setting.name)")?.name == setting.option.name)
                 let value = setting.value(in: given)
                 #expect(!value.isEmpty)
                 var changed = given

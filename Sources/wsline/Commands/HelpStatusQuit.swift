@@ -32,7 +32,8 @@ extension Commands {
             }
             let example = command.example.isEmpty ? [] : ["example: \(command.example)"]
             let lines = wrapped(command.details, to: 76) + example
-            interpreter.reply("\(command.usage): \(command.summary)\n" + lines.map { "  \($0)" }.joined(separator: "\n"))
+            let heading = wrapped("\(command.usage): \(command.summary)", to: 76)
+            interpreter.reply((heading.prefix(1) + (heading.dropFirst() + lines).map { "  \($0)" }).joined(separator: "\n"))
         }
     }
 
