@@ -46,7 +46,7 @@ struct TerminalFramesTests {
         terminal.type("hello\r")
         try terminal.wait { $0.everything.contains { $0.hasPrefix("< ") && $0.hasSuffix(" hello") } && $0.everything.contains("< hello") }
         let transcript = String(decoding: terminal.transcript, as: UTF8.self)
-        #expect(transcript.contains(#/\u{1b}\[32m> [0-9:.]+  text/#) && transcript.contains(#/\u{1b}\[36m< [0-9:.]+  text/#))
+        #expect(transcript.contains(#/\u{1b}\[1m> [0-9:.]+  text/#) && transcript.contains(#/\u{1b}\[94m< [0-9:.]+  text/#))
     }
 
     @Test("A frame made by hand is shown as it went out, with Tab knowing the fields")
