@@ -41,6 +41,12 @@ final class Pattern: Sendable {
     ///
     /// - Parameter text: UTF-8, and known to be valid.
     func search(_ text: RawSpan) -> Outcome { engine.withLock { $0.search(text) } }
+
+    /// What there is to say of an option's search that was given up.
+    func exhausted(_ option: String, on byteCount: Int) -> String {
+        "\(option) \(text.quoted) takes too much time or memory on a message of \(counted(byteCount, "byte")): "
+            + "give a pattern that backtracks less"
+    }
 }
 
 /// A compiled pattern, and what its searches work with.

@@ -101,6 +101,7 @@ final class Run {
     private var stopCondition: StopCondition
     /// Whether each message has to be looked at.
     private let examinesEach: Bool
+    private(set) var thinning = Thinning()
     /// Of the present connection; of a listener, of all clients.
     private(set) var roundTrips = RoundTrips()
     /// The exit status that something other than the connections' end has decided.
@@ -122,6 +123,7 @@ final class Run {
         presenter = try MessagePresenter(
             configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, style: console.style, sharing: configuration.isListener,
             diagnostics: console.diagnostics)
+        _ = thinning.adopt(configuration.output)
         noteTextsMayBeWrong()
     }
 
@@ -157,6 +159,7 @@ final class Run {
         diagnostics.adopt(changed.output)
         console.diagnostics.adopt(changed.output)
         frames.showsAll = changed.output.showsFrames
+        for line in thinning.adopt(changed.output) { console.diagnostics.notice(line) }
         noteTextsMayBeWrong()
         role?.adopt(changed)
     }
@@ -201,7 +204,7 @@ final class Run {
 
     func received(_ messages: UnsafeBufferPointer<BorrowedMessage>, from client: Int? = nil) {
         // All of a batch is written out at once, unless each has to be looked at.
-        if examinesEach || presenter.savesWhole {
+        if examinesEach || presenter.savesWhole || thinning.isActive {
             for message in messages where !stopCondition.isMet { received(message, from: client) }
         } else {
             presenter.append(messages, from: client, to: &output.buffer)
@@ -219,9 +222,21 @@ final class Run {
                 })
             else { return }
         } else {
-            presenter.append(message.kind, message.bytes, from: client, noting: commands.note(on: message), to: &output.buffer)
+            let note = commands.note(on: message)
+            // What answers messages, or records them, has all of them: it comes before this.
+            guard shows(message) else {
+                stopCondition.leaveOut()
+                if configuration.echo { echo(message) }
+                return
+            }
+            presenter.append(message.kind, message.bytes, from: client, noting: note, to: &output.buffer)
         }
         ended(message)
+    }
+
+    private func shows(_ message: BorrowedMessage) -> Bool {
+        guard thinning.isActive else { return true }
+        return presenter.withSearchable(message) { thinning.passes($0) { console.diagnostics.error($0) } }
     }
 
     func received(_ part: MessagePart, from client: Int? = nil) {
@@ -422,6 +437,7 @@ final class Run {
     func conclude() {
         isEnding = true
         if verdict == nil { verdict = role?.conclusion() }
+        if !isConcluded { for line in thinning.summary { diagnostics.notice(line) } }
         isConcluded = true
         output.flush()
         leaveOnceWritten()

@@ -13,6 +13,8 @@ struct StopCondition {
 
     private let stop: StopOptions
     private(set) var received = 0
+    /// Those of them that `--show` or `--hide` kept from being shown: what is awaited isn't among them.
+    private var leftOut = 0
     /// Whether the message that ends the run has come: no other is examined.
     private(set) var isMet = false
 
@@ -34,16 +36,19 @@ struct StopCondition {
     }
 
     private func outcome(_ kind: MessageKind, _ payload: RawSpan) -> Outcome {
-        if let count = stop.count, received >= count { return .met }
+        if let count = stop.count, received - leftOut >= count { return .met }
         guard let until = stop.until, kind == .text else { return .goesOn }
         return switch until.search(payload) {
         case .found: .met
         case .notFound: .goesOn
-        case .limit:
-            .undecided(
-                "--until \(until.text.quoted) takes too much time or memory on a message of \(counted(payload.byteCount, "byte")): "
-                    + "give a pattern that backtracks less")
+        case .limit: .undecided(until.exhausted("--until", on: payload.byteCount))
         }
+    }
+
+    /// Counts a message that isn't shown.
+    mutating func leaveOut() {
+        received &+= 1
+        leftOut &+= 1
     }
 
     /// Counts messages that nobody waits for.

@@ -158,6 +158,10 @@ struct OutputOptions {
     var isJSON = false
     /// `--pretty`: messages that are JSON are indented at a terminal.
     var isPretty = false
+    /// `--show`: only messages in which it is found are shown.
+    var show: Pattern?
+    /// `--hide`: messages in which it is found are not shown.
+    var hide: Pattern?
     var noColor = false
     var allowEscapes = false
     var showsPings = false

@@ -34,6 +34,14 @@ extension Argument {
         return size
     }
 
+    func pattern() throws(UsageFailure) -> Pattern {
+        do throws(Pattern.SyntaxError) {
+            return try Pattern(text)
+        } catch {
+            throw invalid("regular expression", error.description)
+        }
+    }
+
     func choice<Choice: RawRepresentable<String> & CaseIterable>() throws(UsageFailure) -> Choice {
         guard let choice = Choice(rawValue: text) else {
             throw UsageFailure("\(spelling) \(text.quoted) must be one of \(listed(Choice.allCases.map(\.rawValue), "or"))")

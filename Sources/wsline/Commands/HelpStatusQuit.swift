@@ -53,7 +53,7 @@ extension Commands {
             rows.append(("round trip", roundTrips.last.map(milliseconds) ?? "unknown: /ping measures it"))
             let lost = run.lostPings
             if roundTrips.count > 1 || lost > 0, let all = roundTrips.description(lost: lost) { rows.append(("round trips", all)) }
-            interpreter.reply(columns(rows))
+            interpreter.reply(columns(rows + run.thinning.rows))
         }
     }
 

@@ -188,6 +188,20 @@ struct MessagePresenter {
         output.append(contentsOf: suffix)
     }
 
+    /// Calls `body` with what a pattern is looked for in: a text as it came, a binary message as it is shown. All of it is UTF-8.
+    func withSearchable(_ message: BorrowedMessage, _ body: (RawSpan) -> Bool) -> Bool {
+        var shown: [UInt8] = []
+        let bytes = message.bytes
+        if message.kind == .binary, events != nil || binaryForm != .raw {
+            shown.append(bytes, as: events == nil ? binaryForm : .base64)
+        } else if message.kind == .binary || textsMayBeWrong, UTF8Validator.firstError(in: bytes) != nil {
+            shown = Array(String(decoding: bytes, as: UTF8.self).utf8)
+        } else {
+            return body(RawSpan(_unsafeBytes: bytes))
+        }
+        return shown.withUnsafeBytes { body(RawSpan(_unsafeBytes: $0)) }
+    }
+
     private func appendText(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         if filters { EscapeFilter.append(bytes, to: &output) } else { output.append(contentsOf: bytes) }
     }

@@ -57,13 +57,7 @@ extension OptionGroup {
             .value(
                 "REGEX", "--until", does: "Stop after the first message that matches",
                 details: "REGEX is PCRE2's, and is looked for in text messages. It waits as --count does.", in: .messages
-            ) { configuration, argument in
-                do throws(Pattern.SyntaxError) {
-                    configuration.stop.until = try Pattern(argument.text)
-                } catch {
-                    throw argument.invalid("regular expression", error.description)
-                }
-            },
+            ) { $0.stop.until = try $1.pattern() },
             .value(
                 "SECS", "--timeout", does: "Take no longer than that for the whole run",
                 details: "When the time is up the exit status is 8.", elsewhere: ["-m", "--max-time"]

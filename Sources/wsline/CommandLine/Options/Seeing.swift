@@ -38,6 +38,19 @@ extension OptionGroup {
                 in: .messages, rules: [.excludes(["--json"], because: "with --json each event is a line")],
                 live: .flag({ $0.output.isPretty }) { $0.output.isPretty = false }
             ) { $0.output.isPretty = true },
+            .value(
+                "REGEX", "--show", does: "Show only messages in which REGEX is found",
+                details: """
+                    REGEX is PCRE2's. A binary message is matched as it is shown. What is left out is counted, and --count and --until look at what is shown alone; \
+                    --save saves what it would save without it.
+                    """,
+                in: .messages, live: .value({ $0.output.show?.text }, unset: ("off", { $0.output.show = nil }))
+            ) { $0.output.show = try $1.pattern() },
+            .value(
+                "REGEX", "--hide", does: "Leave out messages in which REGEX is found",
+                details: "In all else as --show. With both, messages are shown in which one is found, and the other isn't.",
+                in: .messages, live: .value({ $0.output.hide?.text }, unset: ("off", { $0.output.hide = nil }))
+            ) { $0.output.hide = try $1.pattern() },
             .flag(
                 "-P", "--show-ping-pong", does: "Show pings and pongs", in: .messages,
                 rules: [.excludes(["--quiet"], because: "-q shows errors only")],
