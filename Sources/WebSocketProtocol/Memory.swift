@@ -40,7 +40,8 @@ public final class MemoryBudget: Sendable {
     /// Takes note of a buffer that grows or shrinks. Returns false, and nothing is changed, if it may not grow so far.
     ///
     /// - Parameter mayExceed: for what must be sent, such as a Close frame, whatever the limit says.
-    func change(from old: Int, to new: Int, mayExceed: Bool) -> Bool {
+    @discardableResult
+    public func change(from old: Int, to new: Int, mayExceed: Bool) -> Bool {
         let change = (new > Self.free ? new : 0) - (old > Self.free ? old : 0)
         guard change != 0 else { return true }
         let total = used.wrappingAdd(change, ordering: .relaxed).newValue

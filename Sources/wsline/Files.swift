@@ -64,6 +64,16 @@ func writeToFile(_ bytes: UnsafeRawBufferPointer, _ descriptor: Int32) -> Int {
     return written
 }
 
+/// Writes a file anew, never waiting for the reader of a pipe.
+func writeFile(_ bytes: [UInt8], to path: String) throws(FileError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0o666)
+    guard descriptor >= 0 else { throw FileError(.writeTo, path) }
+    let isWritten = bytes.withUnsafeBytes { writeToFile($0, descriptor) } == bytes.count
+    let failure = errno
+    guard close(descriptor) == 0 || !isWritten else { throw FileError(.writeTo, path) }
+    guard isWritten else { throw FileError(.writeTo, path, code: failure) }
+}
+
 // MARK: Pipes and terminals
 
 /// Opens the pipe or terminal that `descriptor` stands for anew, as non-blocking: the description is ours alone, so that others who share the

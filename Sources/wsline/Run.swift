@@ -102,6 +102,8 @@ final class Run {
     /// Whether each message has to be looked at.
     private let examinesEach: Bool
     private(set) var thinning = Thinning()
+    /// The messages shown last; nil where no command can ask for them.
+    private(set) var kept: KeptMessages?
     /// Of the present connection; of a listener, of all clients.
     private(set) var roundTrips = RoundTrips()
     /// The exit status that something other than the connections' end has decided.
@@ -124,6 +126,7 @@ final class Run {
             configuration.output, isTerminal: isatty(STDOUT_FILENO) == 1, style: console.style, sharing: configuration.isListener,
             diagnostics: console.diagnostics)
         _ = thinning.adopt(configuration.output)
+        if console.style != nil || configuration.input.slash { kept = KeptMessages(budget: configuration.connection.limits.memory) }
         noteTextsMayBeWrong()
     }
 
@@ -204,7 +207,7 @@ final class Run {
 
     func received(_ messages: UnsafeBufferPointer<BorrowedMessage>, from client: Int? = nil) {
         // All of a batch is written out at once, unless each has to be looked at.
-        if examinesEach || presenter.savesWhole || thinning.isActive {
+        if examinesEach || presenter.savesWhole || thinning.isActive || kept != nil {
             for message in messages where !stopCondition.isMet { received(message, from: client) }
         } else {
             presenter.append(messages, from: client, to: &output.buffer)
@@ -230,8 +233,17 @@ final class Run {
                 return
             }
             presenter.append(message.kind, message.bytes, from: client, noting: note, to: &output.buffer)
+            kept?.append(message.kind, message.bytes, from: client)
         }
         ended(message)
+    }
+
+    /// Shows a message once more, and uncut.
+    func showWhole(_ message: KeptMessages.Message, _ bytes: [UInt8]) {
+        bytes.withUnsafeBytes {
+            presenter.append(message.kind, $0, from: message.client, at: message.time, isWhole: true, to: &output.buffer)
+        }
+        flush()
     }
 
     private func shows(_ message: BorrowedMessage) -> Bool {

@@ -81,7 +81,7 @@ private func checkShown(_ bytes: UnsafeRawBufferPointer, isJSON: Bool) {
     var output: [UInt8] = []
     var format = JSONFormat(Style(isEnabled: false))
     format.indents = true
-    let isShown = format.append(bytes, to: &output)
+    let isShown = format.append(bytes, to: &output) != nil
     require(isShown == (isJSON && JSONValue.mayBeStructure(bytes)), "what is JSON isn't shown as such, or what isn't is")
     require(output.count <= 10 * bytes.count + (100 << 10), "\(output.count) bytes are shown of \(bytes.count)")
     requireClean(String(decoding: output.filter { $0 != 0x0A && $0 != 0x09 }, as: UTF8.self), "JSON as it is shown", limit: .max)

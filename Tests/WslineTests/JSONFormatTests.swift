@@ -11,7 +11,7 @@ struct JSONFormatTests {
         var format = JSONFormat(Style(isEnabled: colors))
         (format.indents, format.filters) = (indents, filters)
         var output = Array("before".utf8)
-        let isShown = Array(text.utf8).withUnsafeBytes { format.append($0, to: &output) }
+        let isShown = Array(text.utf8).withUnsafeBytes { format.append($0, to: &output) } == text.utf8.count
         let result = String(decoding: output, as: UTF8.self)
         #expect(result.hasPrefix("before"))
         if !isShown { #expect(result == "before") }
@@ -110,6 +110,33 @@ struct JSONFormatTests {
         let size = try #require(shown(deep, indents: true)).utf8.count
         #expect(size < 6 * deep.utf8.count)
         #expect(shown("[" + String(repeating: "1,", count: 1 << 20) + "1]", indents: true)?.contains("\n  1,\n  1\n]") == true)
+    }
+
+    @Test("what is cut begins as the whole does, says how much of the text it shows, and is JSON only if all of it is")
+    func cut() throws {
+        let text = #" {"name":["é\u00e9🇩🇪👩‍👩‍👧",-12.5 , true], "b":{}} "# + "\n"
+        let bytes = Array(text.utf8)
+        for (colors, indents) in [(false, false), (false, true), (true, false), (true, true)] {
+            var format = JSONFormat(Style(isEnabled: colors))
+            format.indents = indents
+            func shown(_ bytes: [UInt8], _ limit: Int) -> (count: Int, plain: String)? {
+                var output: [UInt8] = []
+                let count = bytes.withUnsafeBytes { format.append($0, limit: limit, to: &output) }
+                let plain = String(decoding: output, as: UTF8.self).replacing(/\u{1b}\[[0-9]*m/, with: "")
+                return count.map { ($0, plain) }
+            }
+            let whole = try #require(shown(bytes, .max)?.plain)
+            var last = -1
+            for limit in 0...whole.utf8.count + 2 {
+                let (count, plain) = try #require(shown(bytes, limit))
+                #expect(plain.utf8.count <= limit && whole.hasPrefix(plain), "\(limit): \(plain)")
+                #expect(String(decoding: bytes[..<count], as: UTF8.self).filter { !$0.isWhitespace } == plain.filter { !$0.isWhitespace })
+                #expect(count >= last)
+                last = count
+                #expect(shown(bytes.dropLast(3), limit) == nil)
+            }
+            #expect(last == bytes.count)
+        }
     }
 
     // MARK: The terminal's rows

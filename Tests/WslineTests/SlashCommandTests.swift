@@ -23,6 +23,18 @@ struct SlashCommandTests {
             ("/file a b.txt", #"SendFile(path: "a b.txt", kind: binary)"#),
             ("/file -t  notes.txt ", #"SendFile(path: "notes.txt", kind: text)"#),
             ("/file ./-t", #"SendFile(path: "./-t", kind: binary)"#), ("/save /tmp/x", #"Save(path: Optional("/tmp/x"))"#),
+            ("/last", "Last(number: 1, path: nil)"), ("/last 12", "Last(number: 12, path: nil)"),
+            ("/last > a b", #"Last(number: 1, path: Optional("a b"))"#), ("/last  3>x ", #"Last(number: 3, path: Optional("x"))"#),
+            ("/last 0", "/last: \"0\" is not a number of messages: give 1 to 100\nusage: /last [N] [> FILE]"),
+            ("/last x", "/last: \"x\" is not a number of messages: give 1 to 100\nusage: /last [N] [> FILE]"),
+            ("/last 2 x", "/last: \"x\" is not > and a file's path\nusage: /last [N] [> FILE]"),
+            ("/last >", "/last: no path was given after >\nusage: /last [N] [> FILE]"),
+            ("/last >> x", "/last: nothing can be appended: one > writes the file anew\nusage: /last [N] [> FILE]"),
+            ("/show ", "Show(pattern: nil)"), ("/hide", "Hide(pattern: nil)"),
+            (
+                "/hide [x",
+                "/hide: \"[x\" is not a valid regular expression: missing terminating ] for character class (at character 3)\nusage: /hide [REGEX]"
+            ),
             ("/save off", "Save(path: nil)"), ("/save ./off", #"Save(path: Optional("./off"))"#),
         ])
     func parses(line: String, command: String) {

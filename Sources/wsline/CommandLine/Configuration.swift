@@ -158,6 +158,8 @@ struct OutputOptions {
     var isJSON = false
     /// `--pretty`: messages that are JSON are indented at a terminal.
     var isPretty = false
+    /// `--full`: a conversation cuts nothing.
+    var isFull = false
     /// `--show`: only messages in which it is found are shown.
     var show: Pattern?
     /// `--hide`: messages in which it is found are not shown.

@@ -40,7 +40,8 @@ extension Command {
 enum Commands {
     static let all: [any Command.Type] = [
         Help.self, Ping.self, Pong.self, Close.self, SendText.self, SendHex.self, SendBase64.self, SendFile.self, Save.self,
-        Pretty.self, Show.self, Hide.self, SendFrame.self, SendRaw.self, CloseAnyway.self, Pause.self, Resume.self, ShowStatus.self, ShowHeaders.self,
+        Pretty.self, Show.self, Hide.self, Last.self, SendFrame.self, SendRaw.self, CloseAnyway.self, Pause.self, Resume.self,
+        ShowStatus.self, ShowHeaders.self,
         Change.self,
         Quit.self,
     ]

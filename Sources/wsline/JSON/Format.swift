@@ -26,55 +26,81 @@ struct JSONFormat {
     /// Whether it shows JSON in another way than text.
     var isActive: Bool { isColored || indents }
 
-    /// Appends a text that is an object or an array. Returns false, and leaves the output as it was, if it is anything else.
-    func append(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
+    /// Appends a text that is an object or an array; only the beginning, if with the white space that is put in it takes more than `limit`
+    /// bytes. All of it has to be JSON.
+    ///
+    /// - Returns: how many of its bytes are shown; nil, and the output is as it was, if it is anything else.
+    func append(_ text: UnsafeRawBufferPointer, limit: Int = .max, to output: inout [UInt8]) -> Int? {
         let first = text.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
-        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return false }
+        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return nil }
         let start = output.count
         do throws(JSONSyntaxError) {
-            try write(text, to: &output)
-            return true
+            return try write(text, limit: limit, to: &output)
         } catch {
             output.removeLast(output.count - start)
-            return false
+            return nil
         }
     }
 
-    private func write(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) throws(JSONSyntaxError) {
+    private func write(_ text: UnsafeRawBufferPointer, limit: Int, to output: inout [UInt8]) throws(JSONSyntaxError) -> Int {
         var tokens = JSONTokenizer(text)
         var previous = JSONTokenizer.Token(kind: .colon, range: 0..<0)
         // Somebody may nest deeply what is short: what is put in stays in proportion.
         var room = max(4 * text.count, 64 << 10)
+        var left = limit
         // The first token follows nothing.
         var isFirst = true
         while let token = try tokens.next() {
-            let bytes = UnsafeRawBufferPointer(rebasing: text[token.range])
             let depth = tokens.depth - (token.kind.begins ? 1 : 0)
-            Self.requireRoom(token.range.upperBound - previous.range.upperBound + 2 * depth, in: output)
+            let space = text[previous.range.upperBound..<token.range.lowerBound]
+            // What is put in, or at least what stays.
+            left -= indents ? isFirst ? 0 : indentation(token.kind, after: previous.kind, depth, room) : space.count
+            let bytes = UnsafeRawBufferPointer(rebasing: text[token.range]).prefix(ofText: max(left, 0))
+            guard !bytes.isEmpty else { return try skip(&tokens, shown: previous.range.upperBound) }
+            left -= bytes.count
+            Self.requireRoom(space.count + bytes.count + 2 * depth, in: output)
             if !indents {
-                append(
-                    UnsafeRawBufferPointer(rebasing: text[previous.range.upperBound..<token.range.lowerBound]), mayHide: true, to: &output)
+                append(UnsafeRawBufferPointer(rebasing: space), mayHide: true, to: &output)
             } else if !isFirst {
                 indent(token.kind, after: previous.kind, depth, &room, &output)
             }
             append(bytes, token.kind, to: &output)
+            if bytes.count < token.range.count { return try skip(&tokens, shown: token.range.lowerBound + bytes.count) }
             previous = token
             isFirst = false
         }
-        if !indents { append(UnsafeRawBufferPointer(rebasing: text[previous.range.upperBound...]), mayHide: true, to: &output) }
+        if indents { return text.count }
+        let space = text[previous.range.upperBound...].prefix(left)
+        append(UnsafeRawBufferPointer(rebasing: space), mayHide: true, to: &output)
+        return space.endIndex
+    }
+
+    /// Reads on to the end, where the text may still turn out to be no JSON.
+    private func skip(_ tokens: inout JSONTokenizer, shown: Int) throws(JSONSyntaxError) -> Int {
+        while try tokens.next() != nil {}
+        return shown
+    }
+
+    /// How many bytes stand before a token of an indented text.
+    private func indentation(
+        _ kind: JSONTokenizer.Token.Kind, after previous: JSONTokenizer.Token.Kind, _ depth: Int, _ room: Int
+    ) -> Int {
+        if previous == .colon { return 1 }
+        guard kind.ends ? !previous.begins : previous == .comma || previous.begins else { return 0 }
+        let count = 1 + 2 * depth
+        return room >= count ? count : 0
     }
 
     /// What stands before a token of an indented text.
     private func indent(
         _ kind: JSONTokenizer.Token.Kind, after previous: JSONTokenizer.Token.Kind, _ depth: Int, _ room: inout Int, _ output: inout [UInt8]
     ) {
+        let count = indentation(kind, after: previous, depth, room)
+        guard count > 0 else { return }
         if previous == .colon { return output.append(0x20) }
-        guard kind.ends ? !previous.begins : previous == .comma || previous.begins else { return }
-        let count = 1 + 2 * depth
-        guard room >= count else { return }
         room -= count
         output.append(0x0A)
-        output.append(contentsOf: repeatElement(0x20, count: 2 * depth))
+        output.append(contentsOf: repeatElement(0x20, count: count - 1))
     }
 
     private func append(_ bytes: UnsafeRawBufferPointer, _ kind: JSONTokenizer.Token.Kind, to output: inout [UInt8]) {

@@ -10,6 +10,8 @@ struct MessagePresenter {
     /// Whether the output is a terminal, whose escapes are filtered.
     let isTerminal: Bool
     private let isConversation: Bool
+    /// Whether what is large is cut.
+    private var cuts = false
     private var binaryForm = OutputOptions.BinaryForm.hex
     private var filters = false
     /// Before and after each message: a terminal's mark and colour.
@@ -17,6 +19,7 @@ struct MessagePresenter {
     private let suffix: [UInt8]
     /// What ends the mark's colour where the message has its own.
     private let afterMark: [UInt8]
+    private let style: Style
     /// Whether a text goes out as it came, with a separator after it: by far the most common case, and the one that has to be fast.
     private var isPlain = false
     private var json: JSONFormat
@@ -53,7 +56,8 @@ struct MessagePresenter {
         self.diagnostics = diagnostics
         self.isTerminal = isTerminal
         isConversation = style != nil
-        json = JSONFormat(style ?? Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal))
+        self.style = style ?? Style(noColorOption: options.noColor, environment: environmentVariables, isTerminal: isTerminal)
+        json = JSONFormat(self.style)
         afterMark = Array(style?.end.utf8 ?? "".utf8)
         prefix = style.map { Array(($0.start(.incoming) + "<").utf8) } ?? []
         suffix = Array((style?.end ?? "").utf8) + [options.endsInNUL ? 0 : 0x0A]
@@ -70,6 +74,7 @@ struct MessagePresenter {
         filters = isTerminal && !options.allowEscapes
         json.indents = isTerminal && options.isPretty
         json.filters = filters
+        cuts = isConversation && !options.isFull
         isPlain = !isTerminal && !options.isJSON && !options.timestamps && !isConversation
     }
 
@@ -135,30 +140,35 @@ struct MessagePresenter {
         return size
     }
 
-    /// - Parameter note: what there is to say of it, which goes beside it in a conversation, and is a notice elsewhere.
+    /// - Parameters:
+    ///   - note: what there is to say of it, which goes beside it in a conversation, and is a notice elsewhere.
+    ///   - time: when it came, if not now.
+    ///   - isWhole: whether it isn't cut however large it is.
     mutating func append(
-        _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, from client: Int? = nil, noting note: String? = nil, to output: inout [UInt8]
+        _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, from client: Int? = nil, noting note: String? = nil,
+        at time: Timestamp? = nil, isWhole: Bool = false, to output: inout [UInt8]
     ) {
         if isPlain, kind == .text, note == nil {
             Memory.require(output.count + bytes.count + 1)
             output.append(contentsOf: bytes)
             output.append(suffix[0])
         } else {
-            appendSlowly(kind, bytes, client, note, to: &output)
+            appendSlowly(kind, bytes, client, note, time, limit: isWhole ? .max : limit(kind), to: &output)
         }
     }
 
     private mutating func appendSlowly(
-        _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ client: Int?, _ note: String?, to output: inout [UInt8]
+        _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ client: Int?, _ note: String?, _ time: Timestamp?, limit: Int,
+        to output: inout [UInt8]
     ) {
         if let note, prefix.isEmpty || events != nil { diagnostics.notice(note) }
         // But for escapes: no form of a binary message takes as much as five bytes for one, and an array that grows is there twice.
-        Memory.require(output.count + bytes.count * (kind == .binary ? 5 : filters ? 3 : 1))
+        Memory.require(output.count + min(bytes.count, events == nil ? limit : .max) * (kind == .binary ? 5 : filters ? 3 : 1))
         if events != nil {
             events?.message(.init(.in, client: client), kind, bytes, to: &output)
             return
         }
-        if options.timestamps { Timestamp.now.appendLocalTime(to: &output) }
+        if options.timestamps { (time ?? .now).appendLocalTime(to: &output) }
         if !prefix.isEmpty {
             output.append(contentsOf: prefix)
             if let client { output.append(contentsOf: String(client).utf8) }
@@ -169,10 +179,11 @@ struct MessagePresenter {
             }
         }
         let start = output.count
+        var shown = min(bytes.count, limit)
         if kind == .text {
-            if !appendJSON(bytes, to: &output) { appendText(bytes, to: &output) }
+            shown = appendJSON(bytes, limit: limit, to: &output) ?? appendText(bytes, limit: limit, to: &output)
         } else if binaryForm == .raw {
-            appendText(bytes, to: &output)
+            shown = appendText(bytes, limit: limit, to: &output)
             // Nothing but the payload, where nothing marks it.
             if prefix.isEmpty, !filters { return }
         } else {
@@ -181,19 +192,30 @@ struct MessagePresenter {
                 output.append(bytes, as: .size)
                 if !bytes.isEmpty { output.append(0x0A) }
             }
-            output.append(bytes, as: binaryForm)
+            output.append(UnsafeRawBufferPointer(rebasing: bytes[..<shown]), as: binaryForm)
         }
         // Only what begins a row can be taken for another message, or for a line of ours.
         if !prefix.isEmpty { output.indentLines(from: start) }
         output.append(contentsOf: suffix)
+        let rest = bytes.count - shown
+        if rest > 0 { output += (style.apply(.notice, "… \(rest) more byte\(rest == 1 ? "" : "s"): /last shows all") + "\n").utf8 }
     }
+
+    /// How many bytes of a message are shown.
+    private func limit(_ kind: MessageKind) -> Int { !cuts ? .max : kind == .text ? Cuts.text : Cuts.limit(binaryForm) }
 
     /// Calls `body` with what a pattern is looked for in: a text as it came, a binary message as it is shown. All of it is UTF-8.
     func withSearchable(_ message: BorrowedMessage, _ body: (RawSpan) -> Bool) -> Bool {
         var shown: [UInt8] = []
         let bytes = message.bytes
         if message.kind == .binary, events != nil || binaryForm != .raw {
-            shown.append(bytes, as: events == nil ? binaryForm : .base64)
+            // What is shown of each byte takes five at most.
+            Memory.require(bytes.count * 5)
+            if events == nil {
+                shown.append(UnsafeRawBufferPointer(rebasing: bytes.prefix(limit(.binary))), as: binaryForm)
+            } else {
+                shown.append(bytes, as: .base64)
+            }
         } else if message.kind == .binary || textsMayBeWrong, UTF8Validator.firstError(in: bytes) != nil {
             shown = Array(String(decoding: bytes, as: UTF8.self).utf8)
         } else {
@@ -202,18 +224,22 @@ struct MessagePresenter {
         return shown.withUnsafeBytes { body(RawSpan(_unsafeBytes: $0)) }
     }
 
-    private func appendText(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-        if filters { EscapeFilter.append(bytes, to: &output) } else { output.append(contentsOf: bytes) }
+    /// Returns how many bytes are shown.
+    private func appendText(_ bytes: UnsafeRawBufferPointer, limit: Int, to output: inout [UInt8]) -> Int {
+        let shown = bytes.prefix(ofText: limit)
+        if filters { EscapeFilter.append(shown, to: &output) } else { output.append(contentsOf: shown) }
+        return shown.count
     }
 
-    /// Appends a text that is JSON as it is shown at a terminal; returns false if it isn't, or isn't shown in another way than text.
-    private func appendJSON(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
-        guard json.isActive else { return false }
+    /// Appends a text that is JSON as it is shown at a terminal, and returns how many of its bytes are shown; nil if it isn't JSON, or isn't
+    /// shown in another way than text.
+    private func appendJSON(_ bytes: UnsafeRawBufferPointer, limit: Int, to output: inout [UInt8]) -> Int? {
+        guard json.isActive else { return nil }
         let start = output.count
         output.append(contentsOf: afterMark)
-        if json.append(bytes, to: &output) { return true }
+        if let shown = json.append(bytes, limit: limit, to: &output) { return shown }
         output.removeLast(output.count - start)
-        return false
+        return nil
     }
 
     /// A piece of a binary message goes to its file.

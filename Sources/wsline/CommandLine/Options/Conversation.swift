@@ -12,6 +12,14 @@ extension OptionGroup {
             ) { $0.terminal.historyFile = $1.text },
             .flag("--no-history", does: "Keep no typed lines", in: .messages) { $0.terminal.keepsHistory = false },
             .flag(
+                "--full", does: "Cut no message, however large",
+                details: """
+                    Without it a conversation shows the first 1 KiB of a dump and 16 KiB of a text, and how much more there is; /last shows the last message whole, \
+                    and /last > FILE writes it to a file.
+                    """,
+                in: .messages, live: .flag({ $0.output.isFull }) { $0.output.isFull = false }
+            ) { $0.output.isFull = true },
+            .flag(
                 "--no-color", does: "Use no colours",
                 details: "NO_COLOR and TERM=dumb in the environment do the same. Pipes and files never get any."
             ) { $0.output.noColor = true },
