@@ -3,14 +3,17 @@ import CPosix
 
 /// Text for the terminal, from any thread.
 ///
-/// While a `LineEditor` reads a line, text is queued and the editor's thread prints it above the prompt, as many pieces at once as there are. While none
-/// does, text is written straight away by the thread that hands it in. Each piece ends in a newline on the screen, added if it has none.
+/// While a `LineEditor` reads a line, text is queued and the editor's thread prints it above the prompt, as many lines at once as a terminal takes without
+/// keeping a key waiting. While none does, text is written straight away by the thread that hands it in. Each piece ends in a newline on the screen, added
+/// if it has none.
 ///
 /// The queue is bounded by its user: `enqueue` never waits for the editor, but reports when the queue is above the high-water mark; stop producing then until
 /// `onDrained` has been called.
 public final class TerminalPrinter: Sendable {
     private struct State {
+        /// What is still to be written is what follows the bytes that were `printed`.
         var queue: [UInt8] = []
+        var printed = 0
         var isFull = false
         var wake: WakePipe?
         var onDrained: (@Sendable () -> Void)?
@@ -20,7 +23,35 @@ public final class TerminalPrinter: Sendable {
             recent.append(text)
             writeAll(text, to: descriptor)
         }
+
+        var waiting: Int { queue.count - printed }
+
+        /// The next lines: no more than a key can wait for, unless one is longer.
+        mutating func takeLines() -> [UInt8] {
+            guard waiting > TerminalPrinter.pieceSize else { return takeAll() }
+            let rest = queue[printed...]
+            let (piece, others) = (rest.prefix(TerminalPrinter.pieceSize), rest.dropFirst(TerminalPrinter.pieceSize))
+            let end = piece.lastIndex(of: 0x0a) ?? others.firstIndex(of: 0x0a)
+            guard let end, end + 1 < queue.count else { return takeAll() }
+            defer { printed = end + 1 }
+            return Array(rest[...end])
+        }
+
+        mutating func takeAll() -> [UInt8] {
+            defer { (queue, printed) = ([], 0) }
+            return printed == 0 ? queue : Array(queue[printed...])
+        }
+
+        /// What to call if nothing is left, and producers wait for that.
+        mutating func drained() -> (@Sendable () -> Void)? {
+            guard isFull, queue.isEmpty else { return nil }
+            isFull = false
+            return onDrained
+        }
     }
+
+    /// Bytes printed between two looks at the keys: even a slow terminal takes them within a frame of 16 ms.
+    private static let pieceSize = 32 << 10
 
     private let descriptor: Int32
     private let highWater: Int
@@ -41,15 +72,20 @@ public final class TerminalPrinter: Sendable {
         guard !text.isEmpty else { return true }
         return state.withLock { state in
             guard let wake = state.wake else {
-                var direct = Array(text)
+                var direct = state.takeAll() + text
                 if direct.last != 0x0a { direct.append(0x0a) }
                 state.write(direct, to: descriptor)
                 return true
             }
             if state.queue.isEmpty { wake.wake(.output) }
+            // Seldom, so that it costs no more than the bytes that it moves.
+            if state.printed >= highWater {
+                state.queue.removeFirst(state.printed)
+                state.printed = 0
+            }
             state.queue += text
             if state.queue.last != 0x0a { state.queue.append(0x0a) }
-            if state.queue.count >= highWater { state.isFull = true }
+            if state.waiting >= highWater { state.isFull = true }
             return !state.isFull
         }
     }
@@ -68,22 +104,26 @@ public final class TerminalPrinter: Sendable {
     public func flush() {
         state.withLock { state in
             guard state.wake == nil else { return }
-            state.write(state.queue, to: descriptor)
-            state.queue = []
+            state.write(state.takeAll(), to: descriptor)
         }
     }
 
     // MARK: For the editor
 
     /// From here on text is queued, and `wake` is woken when the queue is no longer empty.
-    func attach(_ wake: WakePipe) { state.withLock { $0.wake = wake } }
+    func attach(_ wake: WakePipe) {
+        state.withLock { state in
+            state.wake = wake
+            if state.waiting > 0 || state.isFull { wake.wake(.output) }
+        }
+    }
 
-    /// From here on text is written straight away; what is queued comes first.
+    /// From here on text is written straight away; what is queued comes first, with it if it is much.
     func detach() {
         let callback = state.withLock { state in
             state.wake = nil
-            state.write(state.queue, to: descriptor)
-            return Self.empty(&state)
+            if state.waiting <= Self.pieceSize { state.write(state.takeAll(), to: descriptor) }
+            return state.drained()
         }
         callback?()
     }
@@ -97,21 +137,14 @@ public final class TerminalPrinter: Sendable {
     /// What has been printed is no longer on the screen: it was cleared, or others have printed since.
     func forgetRecent(followsOthers: Bool) { state.withLock { $0.recent = RecentOutput(followsOthers: followsOthers) } }
 
-    /// All that is queued goes through `print`, which writes it.
+    /// The next lines that are queued go through `print`, which writes them; if there are more, the editor is woken for them.
     func drain(_ print: ([UInt8]) -> Void) {
         let (text, callback) = state.withLock { state in
-            let text = state.queue
-            return (text, Self.empty(&state))
+            let text = state.takeLines()
+            if state.waiting > 0 { state.wake?.wake(.output) }
+            return (text, state.drained())
         }
-        guard !text.isEmpty else { return }
-        print(text)
+        if !text.isEmpty { print(text) }
         callback?()
-    }
-
-    private static func empty(_ state: inout State) -> (@Sendable () -> Void)? {
-        state.queue = []
-        guard state.isFull else { return nil }
-        state.isFull = false
-        return state.onDrained
     }
 }

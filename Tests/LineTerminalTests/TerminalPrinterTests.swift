@@ -61,6 +61,39 @@ import CPosix
         }
     }
 
+    @Test("A long text is printed in pieces of whole lines, and the editor is woken for each, so that it can look at the keys between them")
+    func pieces() throws {
+        try withPipe { reader, writer in
+            let printer = TerminalPrinter(descriptor: writer, highWater: 100_000)
+            let wake = try WakePipe()
+            let drained = Mutex(0)
+            printer.onDrained { drained.withLock { $0 += 1 } }
+            printer.attach(wake)
+            let lines = (0..<300).map { "\($0) " + String(repeating: "x", count: 990) + "\n" }
+            // One that can't be printed in pieces.
+            let long = String(repeating: "y", count: 100_000) + "\n"
+            let text = Array((lines.joined() + long + "end\n").utf8)
+            printer.enqueue(text)
+            var printed: [UInt8] = []
+            var pieces = 0
+            while !wake.drain().isEmpty {
+                #expect(drained.withLock { $0 } == 0 && printer.isAboveHighWater)
+                printer.drain { piece in
+                    #expect(piece.last == 0x0a && (piece.count <= 32 << 10 || piece.contains(UInt8(ascii: "y"))))
+                    printed += piece
+                    pieces += 1
+                }
+                guard pieces == 3 else { continue }
+                // Enter ends the read, and another begins, with more to print.
+                printer.detach()
+                #expect(read(reader) == "")
+                printer.attach(wake)
+            }
+            #expect(printed == text)
+            #expect(pieces >= 10 && drained.withLock { $0 } == 1 && !printer.isAboveHighWater)
+        }
+    }
+
     @Test("Above the high-water mark producers are told to stop, and once when it is printed to go on")
     func pushesBack() throws {
         let printer = TerminalPrinter(descriptor: -1, highWater: 100)
