@@ -57,6 +57,19 @@ public struct ScreenEmulator {
         return rows
     }
 
+    /// ``everything`` with the rows that the terminal itself has wrapped joined: what was written as lines.
+    public var lines: [String] {
+        var lines: [String] = []
+        var goesOn = false
+        for row in above + screen {
+            let text = row.isWrapped ? row.cells.reduce(into: "") { $0 += $1.text } : row.text
+            if goesOn { lines[lines.count - 1] += text } else { lines.append(text) }
+            goesOn = row.isWrapped
+        }
+        while lines.last == "" { lines.removeLast() }
+        return lines
+    }
+
     /// The rows in use, joined, for a failed test's message.
     public var description: String {
         rows.enumerated().map { ($0.offset == cursorRow ? "→" : " ") + "│\($0.element)" }.joined(separator: "\n")

@@ -289,7 +289,8 @@ final class ClientRole: Role {
         }
         let status = ExitStatus(closure)
         if closure.failure == nil, closure.code != .abnormal, status == .closedWithError {
-            diagnostics.error("the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(closure.reason)"))
+            diagnostics.error(
+                "the server closed with \(describe(closure.code))" + (closure.reason.isEmpty ? "" : ": \(onOneLine(closure.reason))"))
         }
         if status == .success { noticeSilence() }
     }

@@ -57,7 +57,7 @@ final class VerboseLog {
 
     func closed(_ closure: Closure, _ totals: [String]) {
         let who = closure.isByUs ? "us" : "the server"
-        let reason = closure.reason.isEmpty ? "" : ", reason \"\(closure.reason)\""
+        let reason = closure.reason.isEmpty ? "" : ", reason \"\(onOneLine(closure.reason))\""
         diagnostics.detail(
             closure.code == .abnormal
                 ? "ended with no Close from the server, not clean"
@@ -72,7 +72,7 @@ final class VerboseLog {
         diagnostics.detail(
             "certificate: \(certificate.subject), issued by \(certificate.issuer), \(info.verified ? "verified" : "NOT VERIFIED")")
         diagnostics.detail(
-            "valid from \(certificate.notBefore) to \(certificate.notAfter), for \(certificate.names.joined(separator: ", "))")
+            "valid from \(certificate.notBefore) to \(certificate.notAfter), for \(onOneLine(certificate.names.joined(separator: ", ")))")
     }
 
     private func milliseconds(_ seconds: Double) -> String { "\((seconds * 10_000).rounded() / 10) ms" }
