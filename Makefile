@@ -55,6 +55,7 @@ autobahn: build ## Run the whole Autobahn|Testsuite, as client and as server
 autobahn-quick: build ## Run its quick chapters, and a slice of the compressed ones
 	.ci/packages test
 	Tests/Autobahn/run --cases "1-7.*,10.*,12.*.1-4,13.*.1-3"
+	Tests/Autobahn/run client --frames --cases "1-7.*,10.*"
 
 fuzz: ## Fuzz every parser for SECONDS=60
 	.ci/packages build

@@ -332,11 +332,12 @@ public final class WebSocket {
         rare(connection.tick(at: now))
         batchDepth -= 1
         // The peer had its time. What it doesn't read must not keep us: a Close after it will not leave either.
-        if connection.readyState == .closed { return finish() }
+        if connection.readyState == .closed { return finish(.closingTimedOut) }
         settle()
     }
 
-    func finish() {
+    /// - Parameter loss: what it is if no Close came; by default the stream's end, or its failure.
+    func finish(_ loss: WebSocketError? = nil) {
         guard !isFinished else { return }
         isFinished = true
         timer.disarm()
@@ -348,7 +349,7 @@ public final class WebSocket {
         if closure.code == .abnormal, closure.failure == nil, connection.opened != nil || connection.request != nil,
             connection.refusal == nil, !connection.hasRefused
         {
-            onError?(.lost(transportFailure))
+            onError?(loss ?? .lost(transportFailure))
         }
         onClose?(closure)
         dropHandlers()

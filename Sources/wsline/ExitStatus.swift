@@ -55,7 +55,7 @@ extension ExitStatus {
         // A limit of ours isn't the peer's fault.
         case .breach(.messageTooBig), .breach(.outOfMemory): self = .failure
         case .breach: self = .protocolBreach
-        case .lost: self = .lost
+        case .lost, .closingTimedOut: self = .lost
         }
     }
 

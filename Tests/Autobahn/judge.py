@@ -1,11 +1,15 @@
 """Holds what Autobahn|Testsuite says about wsline against expected.json.
 
     run [client] [server] [--cases "1.*,7.9,12.*.1-6"] [--jobs N] [--wsline PATH]
+    run client --frames
 
 client: the suite's fuzzing server judges `wsline --echo URL`, one process for each case. server: its fuzzing client
 judges `wsline -l 127.0.0.1:0 --echo`. Both unless one is named. The suite runs on one thread, so the cases are dealt out
 to --jobs of it, each with a report of its own under .build-autobahn/report. The exit status is 0 only when every case
 ended as expected.json has it: as "default" says, unless the case is named there.
+
+--frames: the client runs with -vv, and each frame that the suite means to be wrong has to be shown with the clause that expected.json
+names under "breaches", and no other frame with any.
 """
 
 import argparse
@@ -82,9 +86,9 @@ def end(process):
 class Shard(threading.Thread):
     """A share of the cases, with a suite of its own."""
 
-    def __init__(self, role, number, cases, wsline):
+    def __init__(self, role, number, cases, wsline, breaches=None):
         super().__init__()
-        self.cases, self.wsline = cases, wsline
+        self.cases, self.wsline, self.breaches = cases, wsline, breaches
         self.folder = REPORTS / role / str(number)
         self.folder.mkdir(parents=True)
         self.notes = {}
@@ -121,12 +125,29 @@ class ClientShard(Shard):
                     pass
         finally:
             end(suite)
+        if self.breaches is not None:
+            for case, result in self.results().items():
+                self.judge_frames(case, result)
+
+    def judge_frames(self, case, result):
+        """Holds the clauses that wsline named beside received frames against those that it should have."""
+        shown = (self.folder / f"{case}.log").read_text(errors="replace")
+        named = re.findall(r"^< \d\d:\d\d:\d\d\.\d{6}  .* {3}(RFC \d+, [\d.]+): ", shown, re.MULTILINE)
+        wanted = [clause for clause, patterns in self.breaches.items() if any(matches(case, pattern) for pattern in patterns.split(","))]
+        if named != wanted:
+            self.notes[case] = f"-vv named {named}, not {wanted}"
+        # The table has to have each case that the suite wants failed.
+        if result and not wanted:
+            codes = json.loads((self.folder / result["reportfile"]).read_text())["expectedClose"]["closeCode"]
+            if set(codes) <= {1002, 1007}:
+                self.notes[case] = f"the suite wants {codes}, and expected.json names no clause"
 
     def one_case(self, case, url):
         log = self.folder / f"{case}.log"
         with open(log, "wb") as output:
             # stdin stays open and silent, as its end would close the connection.
-            client = subprocess.Popen([*self.wsline, "--echo", url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=output)
+            shows = [] if self.breaches is None else ["-vv"]
+            client = subprocess.Popen([*self.wsline, *shows, "--echo", url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=output)
         try:
             status = client.wait(CASE_LIMIT)
             if status < 0:
@@ -164,10 +185,10 @@ def listen(wsline):
     sys.exit(f"autobahn: {' '.join(wsline)} -l 127.0.0.1:0 ended with {server.wait()} and named no port")
 
 
-def run_role(role, cases, jobs, wsline):
+def run_role(role, cases, jobs, wsline, breaches):
     shutil.rmtree(REPORTS / role, ignore_errors=True)
     kind = ClientShard if role == "client" else ServerShard
-    shards = [kind(role, number, cases[number::jobs], wsline) for number in range(min(jobs, len(cases)))]
+    shards = [kind(role, number, cases[number::jobs], wsline, breaches) for number in range(min(jobs, len(cases)))]
     started = time.monotonic()
     server = None
     if role == "server":
@@ -219,11 +240,14 @@ def main():
     parser = argparse.ArgumentParser(prog="run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("roles", nargs="*", metavar="client|server")
     parser.add_argument("--cases", default="*", metavar="PATTERNS", help="separated by commas; all by default")
+    parser.add_argument("--frames", action="store_true", help="also hold what -vv shows of each frame against it, in the client role")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="suites at a time")
     parser.add_argument("--wsline", default=os.environ.get("WSLINE", str(ROOT / ".build/release/wsline")), metavar="COMMAND")
     arguments = parser.parse_args()
     if unknown := set(arguments.roles) - {"client", "server"}:
         parser.error(f"\"{unknown.pop()}\" is no role; the roles are client and server")
+    if arguments.frames and arguments.roles != ["client"]:
+        parser.error("--frames is for the client role alone: run client --frames")
     wsline = arguments.wsline.split()
     if not shutil.which(wsline[0]):
         parser.error(f"there is no program at \"{wsline[0]}\": build it, or name it with --wsline or WSLINE")
@@ -236,7 +260,7 @@ def main():
         parser.error(f"no case matches \"{arguments.cases}\"")
     deviating = total = 0
     for role in arguments.roles or ["client", "server"]:
-        results, notes, seconds = run_role(role, cases, arguments.jobs, wsline)
+        results, notes, seconds = run_role(role, cases, arguments.jobs, wsline, expected["breaches"] if arguments.frames else None)
         deviating += report(role, results, notes, expected, seconds)
         total += len(cases)
     print(f"\n{total - deviating} passed, {deviating} failed")

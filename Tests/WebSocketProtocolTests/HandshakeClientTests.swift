@@ -163,6 +163,40 @@ import Testing
         #expect(try verdict(lines.filter { !$0.isEmpty })?.description == expected)
     }
 
+    @Test(
+        "an Accept that is one of the usual mistakes is explained (RFC 6455, section 4.2.2)",
+        arguments: [
+            (
+                "dGhlIHNhbXBsZSBub25jZQ==",
+                "the server sent the key back as it was"
+            ),
+            (
+                "hHLtf2V1k8aDQZfNjw3Ia1hCwt0=",
+                "the server hashed the key without the GUID 258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+            ),
+            (
+                "WJfwerbIozKsJXHxxI0JTO1SQgU=",
+                "the server hashed the GUID in lower case, it is 258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+            ),
+            (
+                "BXhwxM0SZasKmCD9S4BfpPmCnEw=",
+                "the server decoded the key before it hashed it, it is hashed as text"
+            ),
+            (
+                "YjM3YTRmMmNjMDYyNGYxNjkwZjY0NjA2Y2YzODU5NDViMmJlYzRlYQ==",
+                "the server wrote the digest in hexadecimal, it is the digest's bytes that are encoded in base64"
+            ),
+            (
+                "B37A4F2CC0624F1690F64606CF385945B2BEC4EA",
+                "the server wrote the digest in hexadecimal, it is the digest's bytes that are encoded in base64"
+            ),
+        ])
+    func mistakes(value: String, expected: String) throws {
+        var lines = Self.good
+        lines[2] = "Sec-WebSocket-Accept: \(value)"
+        #expect(try verdict(lines)?.description == "Sec-WebSocket-Accept is \"\(value)\", expected \(Self.accept): \(expected)")
+    }
+
     @Test("a repeated Accept or Protocol is refused, though its values agree (RFC 6455, sections 11.3.3 and 11.3.4)")
     func repeated() throws {
         let options = ClientHandshake.Options(subprotocols: ["a", "b"])

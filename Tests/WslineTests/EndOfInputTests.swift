@@ -43,6 +43,7 @@ extension ProgramTests {
             #expect(try finish(program).status == 143)
             let atOnce = try run(["-w", "0", "--close-timeout", "0.3", endless.url], input: "")
             #expect(atOnce.status == 9, "-w 0 closes at once, whatever comes")
+            #expect(atOnce.errors == "wsline: the server did not answer the Close in time: --close-timeout allows more\n")
         }
 
         @Test("Pings are no messages: neither the default nor --idle waits for their end", arguments: [[], ["--idle", "0.5"]])

@@ -117,9 +117,9 @@ import WebSocketTransport
     func stages() {
         let errors: [WebSocketError] = [
             .transport(TransportError(.name, .notFound, "x")), .transport(TransportError(.tls, .certificate, "x")), .openingTimedOut,
-            .breach(.closePayloadOfOneByte), .lost(TransportError(.stream, .reset, "x")),
+            .breach(.closePayloadOfOneByte), .lost(TransportError(.stream, .reset, "x")), .closingTimedOut,
         ]
-        #expect(errors.map { JSONEvents.Stage($0) } == [.name, .tls, .http, .protocol, .stream])
+        #expect(errors.map { JSONEvents.Stage($0) } == [.name, .tls, .http, .protocol, .stream, .stream])
     }
 }
 

@@ -156,7 +156,10 @@ extension ClientHandshake {
         let values = headers.values(of: HandshakeField.accept)
         guard let value = values.first else { throw .missing(field: HandshakeField.accept, expected: expectedAccept) }
         guard values.count == 1 else { throw .repeated(field: HandshakeField.accept, values: values) }
-        guard value == expectedAccept else { throw .wrong(field: HandshakeField.accept, value: value, expected: expectedAccept) }
+        guard value == expectedAccept else {
+            let mistake = request.headers[HandshakeField.key].flatMap(HandshakeKey.init(fieldValue:))?.mistake(in: value)
+            throw .wrong(field: HandshakeField.accept, value: value, expected: expectedAccept + (mistake.map { ": \($0)" } ?? ""))
+        }
     }
 
     private func subprotocol(_ headers: HTTPHeaders) throws(HandshakeError) -> String? {

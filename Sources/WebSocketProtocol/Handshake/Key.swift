@@ -19,10 +19,31 @@ public struct HandshakeKey: Hashable, Sendable {
 
     /// What Sec-WebSocket-Accept must be: base64 of the SHA-1 of the key's text and a fixed GUID (RFC 6455, section 4.2.2).
     /// `nil` if OpenSSL is configured to refuse SHA-1.
-    public var acceptValue: String? {
-        let input = Array((fieldValue + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)
+    public var acceptValue: String? { Self.sha1(Array((fieldValue + Self.guid).utf8)).map(Base64.encode) }
+
+    /// What a server did whose Sec-WebSocket-Accept is this, if it is one of the usual mistakes.
+    func mistake(in accept: String) -> String? {
+        guard accept != fieldValue else { return "the server sent the key back as it was" }
+        let text = Array(fieldValue.utf8)
+        let guid = Array(Self.guid.utf8)
+        if Self.sha1(text).map(Base64.encode) == accept { return "the server hashed the key without the GUID \(Self.guid)" }
+        if Self.sha1(text + Array(Self.guid.lowercased().utf8)).map(Base64.encode) == accept {
+            return "the server hashed the GUID in lower case, it is \(Self.guid)"
+        }
+        if let bytes = try? Base64.decode(fieldValue), Self.sha1(bytes + guid).map(Base64.encode) == accept {
+            return "the server decoded the key before it hashed it, it is hashed as text"
+        }
+        guard let digest = Self.sha1(text + guid) else { return nil }
+        let hexadecimal = digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let isHexadecimal = [hexadecimal, Base64.encode(Array(hexadecimal.utf8))].contains { $0.equalsIgnoringASCIICase(accept) }
+        return isHexadecimal ? "the server wrote the digest in hexadecimal, it is the digest's bytes that are encoded in base64" : nil
+    }
+
+    private static let guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+    private static func sha1(_ input: [UInt8]) -> [UInt8]? {
         var digest = [UInt8](repeating: 0, count: Int(SHA_DIGEST_LENGTH))
-        return wsline_SHA1(input, input.count, &digest) == 1 ? Base64.encode(digest) : nil
+        return wsline_SHA1(input, input.count, &digest) == 1 ? digest : nil
     }
 }
 

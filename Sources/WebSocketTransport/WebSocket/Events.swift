@@ -19,6 +19,8 @@ public enum WebSocketError: Error, Equatable {
     case breach(ProtocolError)
     /// The stream ended, or failed, with no Close.
     case lost(TransportError?)
+    /// The peer took longer to answer our Close than it may.
+    case closingTimedOut
 }
 
 /// Why nothing is read from a connection. Whoever pauses the reading says why, and lifts only that: it goes on when no reason is left.

@@ -11,6 +11,7 @@ extension WebSocketError {
         case .refused(let refusal): Self.line(refusal.isFromTLSServer ? "TLS" : "HTTP", refusal.description, refusal.hint)
         case .breach(let error): "\(error): closed with \(describe(error.closeCode))" + (error.hint.map { ": \($0)" } ?? "")
         case .lost(let cause): "the connection was lost with no Close" + (cause.map { " (\($0.message))" } ?? "")
+        case .closingTimedOut: "the server did not answer the Close in time: --close-timeout allows more"
         }
     }
 

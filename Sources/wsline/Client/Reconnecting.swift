@@ -50,7 +50,7 @@ extension WebSocketError {
             }
         case .refused(let refusal) where refusal.isFromTLSServer: false
         case .refused(let refusal): refusal.response.map { $0.status == 429 || $0.status >= 500 } ?? true
-        case .breach(.keepAliveTimeout), .openingTimedOut, .lost: true
+        case .breach(.keepAliveTimeout), .openingTimedOut, .lost, .closingTimedOut: true
         case .breach: false
         }
     }

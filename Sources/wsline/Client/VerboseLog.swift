@@ -7,6 +7,7 @@ final class VerboseLog {
     private let diagnostics: Diagnostics
     private var handshake: ClientHandshake?
     private var connectedAt: Instant = 0
+    private var openedAt: Instant = 0
 
     init(_ diagnostics: Diagnostics) { self.diagnostics = diagnostics }
 
@@ -34,6 +35,7 @@ final class VerboseLog {
     }
 
     func opened(_ socket: WebSocket) {
+        openedAt = monotonicNow()
         if let response = socket.handshakeResult?.shownResponse { diagnostics.show(response) }
         let extensions = socket.extensions.map(\.description)
         diagnostics.detail(
@@ -58,10 +60,11 @@ final class VerboseLog {
     func closed(_ closure: Closure, _ totals: [String]) {
         let who = closure.isByUs ? "us" : "the server"
         let reason = closure.reason.isEmpty ? "" : ", reason \"\(onOneLine(closure.reason))\""
-        diagnostics.detail(
+        let how =
             closure.code == .abnormal
-                ? "ended with no Close from the server, not clean"
-                : "closed by \(who): \(describe(closure.code))\(reason), \(closure.wasClean ? "clean" : "not clean")")
+            ? "ended with no Close from the server, not clean"
+            : "closed by \(who): \(describe(closure.code))\(reason), \(closure.wasClean ? "clean" : "not clean")"
+        diagnostics.detail("\(how), after \(seconds(Double(monotonicNow() &- openedAt) / 1e9))")
         for line in totals { diagnostics.detail(line) }
     }
 

@@ -162,6 +162,10 @@ final class ListenServer {
             guard client.number > 0 else { return }
             diagnostics.detail("client \(client.number): lost" + (cause.map { ": \($0.message)" } ?? ""))
             owner.failed(client, error)
+        case .closingTimedOut:
+            guard client.number > 0 else { return }
+            diagnostics.detail("client \(client.number): did not answer the Close in time")
+            owner.failed(client, error)
         }
     }
 

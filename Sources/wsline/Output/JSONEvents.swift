@@ -50,7 +50,7 @@ struct JSONEvents {
             case .refused(let refusal) where refusal.isFromTLSServer: self = .tls
             case .openingTimedOut, .refused: self = .http
             case .breach: self = .protocol
-            case .lost: self = .stream
+            case .lost, .closingTimedOut: self = .stream
             }
         }
 
