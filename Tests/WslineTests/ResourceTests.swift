@@ -78,7 +78,7 @@ extension ProgramTests {
                 let limit = try addressSpace() + (more << 20)
                 let terminal = try PseudoTerminal(
                     "/bin/sh",
-                    ["-c", "ulimit -v \(limit >> 10); exec \"$0\" \"$@\"", try PseudoTerminal.builtProduct("wsline"), server.url])
+                    ["-c", "ulimit -v \(limit >> 10); exec \"$0\" \"$@\"", try PseudoTerminal.builtProduct("wsline"), "--full", server.url])
                 terminal.patience = 60
                 #expect(try terminal.waitForExit() == .exited(1))
                 #expect(terminal.isCooked)

@@ -45,7 +45,8 @@ struct TerminalImitationTests {
             for imitation in Self.imitations {
                 for opcode: UInt8 in [9, 10] { try connection.send(Self.frame(opcode, Array(("x\n" + imitation).utf8.prefix(125)))) }
             }
-            try connection.send(Self.frame(8, [0x03, 0xE8] + Array(("bye\n" + Self.mark + "\n" + Self.imitations[3] + "\n" + Self.imitations[2]).utf8)))
+            try connection.send(
+                Self.frame(8, [0x03, 0xE8] + Array(("bye\n" + Self.mark + "\n" + Self.imitations[3] + "\n" + Self.imitations[2]).utf8)))
             connection.hang()
         }
         let terminal = try PseudoTerminal.wsline(

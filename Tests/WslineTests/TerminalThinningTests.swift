@@ -12,6 +12,8 @@ struct TerminalThinningTests {
         let server = try TerminalServer()
         let terminal = try PseudoTerminal.wsline(["--hide", "noise", server.url], columns: 120)
         try terminal.enter("noise") { _ in true }
+        // The echo of what is left out has come before this one's.
+        try terminal.enter("c1", until: "< c1")
         try terminal.enter("/show ^a", until: #"only messages in which "^a" is found are shown, except those in which "noise" is"#)
         for line in ["b1", "a noise", "b2"] { try terminal.enter(line) { _ in true } }
         try terminal.enter("a1", until: "< a1")
@@ -22,6 +24,7 @@ struct TerminalThinningTests {
         try terminal.enter("b3", until: "< b3")
         try terminal.enter("/hide b", until: #"--hide "noise" left out 2 messages"#)
         try terminal.enter("b4") { _ in true }
+        try terminal.enter("c4", until: "< c4")
         try terminal.enter("/set hide off", until: #"--hide "b" left out 1 message"#)
         try terminal.enter("/hide", until: "all messages are shown")
         try terminal.enter("/show a[", until: "wsline: usage: /show [REGEX]")
