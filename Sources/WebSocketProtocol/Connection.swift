@@ -98,7 +98,6 @@ public struct Connection: ~Copyable {
 
     public let role: Role
     public private(set) var configuration: Configuration
-    public var behaviour: Behaviour
     var phase = Phase.opening
     var opening: Opening
 
@@ -159,6 +158,11 @@ public struct Connection: ~Copyable {
     /// Nanoseconds between a ping of ours and its pong.
     public internal(set) var lastRoundTrip: Instant?
     public internal(set) var statistics = Statistics()
+    /// How the peer is treated, from now on.
+    public var behaviour: Behaviour {
+        get { configuration.behaviour }
+        set { configuration.behaviour = newValue }
+    }
     /// Pings of ours whose pongs may still come.
     public var awaitedPings: Int { keepAlive.outstandingCount }
 
@@ -166,7 +170,6 @@ public struct Connection: ~Copyable {
         self.role = role
         self.opening = opening
         self.configuration = configuration
-        behaviour = configuration.behaviour
         masks = MaskSource(random)
         decoder = FrameDecoder(role: role)
         outbox = ByteBuffer(budget: configuration.memory)
