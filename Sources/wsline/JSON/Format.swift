@@ -31,8 +31,7 @@ struct JSONFormat {
     ///
     /// - Returns: how many of its bytes are shown; nil, and the output is as it was, if it is anything else.
     func append(_ text: UnsafeRawBufferPointer, limit: Int = .max, to output: inout [UInt8]) -> Int? {
-        let first = text.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
-        guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return nil }
+        guard JSONValue.mayBeStructure(text) else { return nil }
         let start = output.count
         do throws(JSONSyntaxError) {
             return try write(text, limit: limit, to: &output)

@@ -149,11 +149,3 @@ struct RPCCalls {
         }
     }
 }
-
-extension JSONValue {
-    /// What may be JSON that is an object or an array; no other begins so.
-    static func mayBeStructure(_ text: UnsafeRawBufferPointer) -> Bool {
-        let first = text.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
-        return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
-    }
-}
