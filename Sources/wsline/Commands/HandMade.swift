@@ -106,7 +106,7 @@ extension HandMadeFrame {
             let word = rest.prefix { !$0.isWhitespace }
             let after = rest[word.endIndex...]
             if let form = PayloadForm(rawValue: String(word)) {
-                // A text's blanks are its own, but for the one after the word.
+                // A text's blanks are its own, except the one after the word.
                 frame.payload = try form.bytes(form == .text ? argument[word.endIndex...].dropFirst() : after.trimmed)
                 return
             }

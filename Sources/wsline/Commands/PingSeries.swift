@@ -1,7 +1,7 @@
 import WebSocketProtocol
 import WebSocketTransport
 
-/// `/ping -c N`: sends a ping a second, as ping(8) does, whether or not the one before was answered, and sums up at the end.
+/// `/ping -c N`: sends a ping a second, as ping(8) does, even if the one before was not answered, and sums up at the end.
 ///
 /// It is over once all are sent and answered, when the last ones had their time, and with the connection.
 @EventLoop

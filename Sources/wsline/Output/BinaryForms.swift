@@ -27,6 +27,12 @@ extension [UInt8] {
         }
     }
 
+    /// The two digits of one byte.
+    mutating func append(hexOf byte: UInt8) {
+        append(hexDigit(byte >> 4))
+        append(hexDigit(byte & 15))
+    }
+
     /// Offset, hexadecimal and ASCII, sixteen bytes a row, as `hexdump -C` shows them:
     ///
     ///     00000000  48 65 6c 6c 6f 2c 20 77  6f 72 6c 64 0a           |Hello, world.|

@@ -27,7 +27,7 @@ extension UnsafeRawBufferPointer {
     }
 
     /// Where the code point begins that the byte belongs to.
-    private func codePoint(at index: Int) -> Int {
+    func codePoint(at index: Int) -> Int {
         var start = index
         while start > 0, index - start < 3, self[start] & 0xC0 == 0x80 { start -= 1 }
         return self[start] & 0xC0 == 0x80 ? index : start

@@ -153,9 +153,7 @@ extension [UInt8] {
     fileprivate mutating func append(mask key: UInt32) {
         append(literal: "mask ")
         for shift in stride(from: 0, to: 32, by: 8) {
-            let byte = UInt8(truncatingIfNeeded: key >> UInt32(shift))
-            append(hexDigit(byte >> 4))
-            append(hexDigit(byte & 15))
+            append(hexOf: UInt8(truncatingIfNeeded: key >> UInt32(shift)))
         }
     }
 
@@ -222,8 +220,7 @@ extension [UInt8] {
 
     /// Text on one line, whatever is in it.
     private mutating func append(text bytes: UnsafeRawBufferPointer, isCut: Bool) {
-        var rest = bytes
-        if isCut { rest = UnsafeRawBufferPointer(rebasing: rest.dropLast(Self.cutLength(rest))) }
+        var rest = isCut ? Self.wholeCharacters(bytes) : bytes
         while let breakIndex = rest.firstIndex(where: { $0 == 0x0A || $0 == 0x09 }) {
             EscapeFilter.append(UnsafeRawBufferPointer(rebasing: rest[..<breakIndex]), to: &self)
             append(literal: rest[breakIndex] == 0x0A ? "\\x0a" : "\\x09")
@@ -233,23 +230,20 @@ extension [UInt8] {
         if isCut { append(literal: "…") }
     }
 
-    /// How many bytes at the end begin a character that is cut off.
-    private static func cutLength(_ bytes: UnsafeRawBufferPointer) -> Int {
-        for count in 1...3 where count <= bytes.count {
-            let byte = bytes[bytes.count - count]
-            if byte & 0xC0 == 0x80 { continue }
-            let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
-            return length > count ? count : 0
-        }
-        return 0
+    /// The bytes without those at the end that only begin a character.
+    private static func wholeCharacters(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        guard !bytes.isEmpty else { return bytes }
+        let last = bytes.codePoint(at: bytes.count - 1)
+        var validator = UTF8Validator()
+        let isCutOff = validator.consume(UnsafeRawBufferPointer(rebasing: bytes[last...])) == nil && !validator.isComplete
+        return isCutOff ? UnsafeRawBufferPointer(rebasing: bytes[..<last]) : bytes
     }
 
     /// `83 00`, two digits a byte.
     fileprivate mutating func append(spacedHex bytes: UnsafeRawBufferPointer, isCut: Bool) {
         for (index, byte) in bytes.prefix(Self.shownBytes).enumerated() {
             if index > 0 { append(UInt8(ascii: " ")) }
-            append(hexDigit(byte >> 4))
-            append(hexDigit(byte & 15))
+            append(hexOf: byte)
         }
         if isCut || bytes.count > Self.shownBytes { append(literal: " …") }
     }

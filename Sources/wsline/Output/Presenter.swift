@@ -162,7 +162,7 @@ struct MessagePresenter {
         to output: inout [UInt8]
     ) {
         if let note, prefix.isEmpty || events != nil { diagnostics.notice(note) }
-        // But for escapes: no form of a binary message takes as much as five bytes for one, and an array that grows is there twice.
+        // Escapes apart, no form of a binary message takes as much as five bytes for one, and an array that grows is there twice.
         Memory.require(output.count + min(bytes.count, events == nil ? limit : .max) * (kind == .binary ? 5 : filters ? 3 : 1))
         if events != nil {
             events?.message(.init(.in, client: client), kind, bytes, to: &output)

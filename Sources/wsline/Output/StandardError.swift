@@ -64,7 +64,7 @@ final class ErrorOutput: LineSink {
     }
 
     private func writeGathered() {
-        change { if !$0.gathered.isEmpty { $0.add($0.takeGathered(), descriptor) } }
+        change { $0.addGathered(descriptor) }
     }
 
     private func change(_ body: (inout State) -> Void) {
@@ -80,7 +80,7 @@ final class ErrorOutput: LineSink {
     func finish(within seconds: Double) {
         let deadline = monotonicNow() &+ nanoseconds(seconds)
         state.withLock { state in
-            if !state.gathered.isEmpty { state.add(state.takeGathered(), descriptor) }
+            state.addGathered(descriptor)
             while state.isBlocked, let writer = state.writer {
                 let now = monotonicNow()
                 guard now < deadline, writer.waitForRoom(milliseconds: Int32(clamping: (deadline - now) / 1_000_000 + 1)) else { return }
@@ -112,6 +112,10 @@ extension ErrorOutput.State {
     mutating func takeGathered() -> [UInt8] {
         defer { gathered.removeAll(keepingCapacity: true) }
         return gathered
+    }
+
+    mutating func addGathered(_ descriptor: Int32) {
+        if !gathered.isEmpty { add(takeGathered(), descriptor) }
     }
 
     mutating func add(_ lines: [UInt8], _ descriptor: Int32) {
