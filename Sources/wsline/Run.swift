@@ -3,85 +3,6 @@ import LineTerminal
 import WebSocketProtocol
 import WebSocketTransport
 
-/// Who is connected in a run: a client to its server, or a listener's clients to it.
-@EventLoop
-protocol Role: AnyObject {
-    /// Begins to connect, or to listen.
-    func start() throws(TransportError)
-    /// Where messages go; nil while nobody is there.
-    var peer: (any Peer)? { get }
-    /// Whether the first connection is still being made.
-    var isConnecting: Bool { get }
-    func pauseReading(because reason: PauseReasons)
-    func resumeReading(because reason: PauseReasons)
-    /// Why it is not read for now.
-    var pauses: PauseReasons { get }
-    /// Whether binary messages are handed on in parts, from the next one on.
-    func streamBinary(_ isStreamed: Bool)
-    /// All of the input has been handed to the peer, this one or the one before it.
-    func inputEnded()
-    /// Closes what is open and makes no more of it; then comes ``Run/conclude()``.
-    func end(_ code: CloseCode?, reason: String)
-    /// Seconds that ``end(_:reason:)`` may take; nil leaves it to the closing handshake's own limit.
-    var patience: Double? { get }
-    /// What the connections' end comes to, where nothing else has decided the exit status.
-    func conclusion() -> ExitStatus
-    /// What `/status` shows, a name and a value each.
-    var status: [(String, String)] { get }
-    /// The opening handshakes of the present connections, as they were.
-    var handshakes: [OpeningHeads] { get }
-    /// Pings of ours that were never answered; those whose pongs may still come aren't among them.
-    var lostPings: Int { get }
-    /// Takes over what may have changed of the configuration.
-    func adopt(_ configuration: Configuration)
-}
-
-/// What a connection's two sides said to open it.
-struct OpeningHeads {
-    /// A listener's client.
-    var client: Int?
-    var request: HTTPRequestHead
-    /// Nil while it is awaited.
-    var response: HTTPResponseHead?
-}
-
-/// Where a person or a pipe meets a run: messages in, and what arrives out.
-@EventLoop
-protocol Console: AnyObject {
-    var output: any MessageOutput { get }
-    /// For answers to commands, and for errors in what was typed.
-    var diagnostics: Diagnostics { get }
-    /// How a conversation marks what comes in; nil for payloads alone.
-    var style: Style? { get }
-    /// Called once, before anything else.
-    func start(_ run: Run)
-    /// Input has somewhere to go from now on, or somewhere else.
-    func attach(_ peer: any Peer)
-    /// Goes on with the input, if there is room and nothing that it asked for before is still to be done.
-    func resumeInput()
-    func suspendInput()
-    /// Gives up the rest of the input.
-    func cancelInput()
-    /// Why a command failed after it seemed done.
-    func commandFailed(_ why: String)
-    /// Ends the process.
-    func leave(_ status: ExitStatus)
-}
-
-/// Where messages are written: gathered in `buffer`, then flushed.
-@EventLoop
-protocol MessageOutput: AnyObject {
-    var buffer: [UInt8] { get set }
-    /// Whether the reader is slow, and nothing more should come until `onDrain`.
-    var isBlocked: Bool { get }
-    var onDrain: (() -> Void)? { get set }
-    /// Nothing more can be written; the errno.
-    var onFailure: ((Int32) -> Void)? { get set }
-    func flush()
-}
-
-extension OutputDescriptor: MessageOutput {}
-
 /// A run from its start to its exit status: what is the same whoever is connected and wherever it is shown. It presents what arrives, reads no
 /// faster than that is taken, and knows when to stop: signals, `--timeout`, `--count` and `--until`, an output that fails.
 @EventLoop
@@ -95,8 +16,6 @@ final class Run {
     /// Shows frames.
     private(set) lazy var frames = makeFrameLog()
     private var role: (any Role)?
-    /// Whether a text may be something else than UTF-8.
-    private var textsMayBeWrong = false
     private var signals: SignalWatcher?
     private var stopCondition: StopCondition
     /// Whether each message has to be looked at.
@@ -156,7 +75,7 @@ final class Run {
     var unmetCondition: String? { stopCondition.unmet }
 
     /// Goes on with a configuration that differs from the present one in what may change while it runs.
-    func adopt(_ changed: Configuration) {
+    private func adopt(_ changed: Configuration) {
         configuration = changed
         presenter.adopt(changed.output)
         diagnostics.adopt(changed.output)
@@ -167,10 +86,16 @@ final class Run {
         role?.adopt(changed)
     }
 
+    /// Changes what may change while it runs; if `body` throws, all stays as it was.
+    func change<Failure: Error>(_ body: (inout Configuration) throws(Failure) -> Void) throws(Failure) {
+        var changed = configuration
+        try body(&changed)
+        adopt(changed)
+    }
+
     private func noteTextsMayBeWrong() {
         // For good: a message that begins now may end later.
         guard !configuration.connection.limits.behaviour.isStrict else { return }
-        textsMayBeWrong = true
         presenter.textsMayBeWrong = true
     }
 
@@ -260,7 +185,7 @@ final class Run {
     private func ended(_ message: BorrowedMessage) {
         if configuration.echo { echo(message) }
         // A pattern is looked for in UTF-8 alone.
-        let isSearchable = !textsMayBeWrong || UTF8Validator.firstError(in: message.bytes) == nil
+        let isSearchable = !presenter.textsMayBeWrong || UTF8Validator.firstError(in: message.bytes) == nil
         switch stopCondition.update(isSearchable ? message.kind : .binary, RawSpan(_unsafeBytes: message.bytes)) {
         case .goesOn: break
         case .met: finish(configuration.stop.expectedClose == nil ? .success : nil)
@@ -313,8 +238,8 @@ final class Run {
     /// Whether what is received can't be written for now, to standard output or to where it is saved.
     var isBlocked: Bool { output.isBlocked || presenter.isSaveBlocked }
 
-    /// Whether frames can't be shown for now.
-    var isFrameLogFull: Bool { configuration.output.showsFrames && frames.isFull }
+    /// Whether frames wait to be shown, and nothing more should come for now.
+    var isFrameLogFull: Bool { role?.pauses.contains(.frames) == true }
 
     private func flush() {
         output.flush()
@@ -338,7 +263,7 @@ final class Run {
 
     /// Frames can be shown again, or might be.
     private func framesDrained() {
-        guard configuration.output.showsFrames, !frames.isFull else { return }
+        guard isFrameLogFull, !frames.isFull else { return }
         role?.resumeReading(because: .frames)
         console.resumeInput()
     }

@@ -321,4 +321,20 @@ struct InterpreterTests {
         #expect(test.console.lines == [])
         #expect(!test.run.isEnding)
     }
+
+    @Test("a frame that finds no room to be shown pauses reading until there is room again, whether all frames are shown or not")
+    func roomForFrames() throws {
+        for options in [["--frames"], ["--lenient"], []] {
+            let test = try TestRun(options)
+            test.console.spoken.isFull = true
+            test.run.frames.show(raw: [0x89, 0], to: nil)
+            #expect(test.role.pauses == .frames && test.console.suspends == 1)
+            let resumes = test.console.resumes
+            test.console.onDrain?()
+            #expect(test.role.pauses == .frames && test.console.resumes == resumes)
+            test.console.spoken.isFull = false
+            test.console.onDrain?()
+            #expect(test.role.pauses == [] && test.console.resumes == resumes + 1)
+        }
+    }
 }

@@ -10,10 +10,15 @@ import WebSocketTransport
 /// Collects what is written, a string for each call.
 final class LineRecorder: LineSink {
     private let calls = Mutex<[String]>([])
+    private let fullness = Mutex(false)
 
     var writes: [String] { calls.withLock { $0 } }
     var text: String { writes.joined() }
-    var isFull: Bool { false }
+    /// Whether its reader is slow.
+    var isFull: Bool {
+        get { fullness.withLock { $0 } }
+        set { fullness.withLock { $0 = newValue } }
+    }
 
     func write(_ lines: [UInt8]) { calls.withLock { $0.append(String(decoding: lines, as: UTF8.self)) } }
 }
@@ -63,7 +68,7 @@ final class RecordingConsole: Console, MessageOutput {
     private(set) var status: wsline.ExitStatus?
     /// What was written to standard output.
     private(set) var written: [UInt8] = []
-    private let spoken = LineRecorder()
+    let spoken = LineRecorder()
 
     init() { diagnostics = Diagnostics(to: spoken) }
 
@@ -96,6 +101,10 @@ struct TestRun {
 
     /// - Parameter isAttached: whether ``peer`` is there from the start.
     init(_ arguments: String..., listens: Bool = false, isAttached: Bool = true) throws {
+        try self.init(arguments, listens: listens, isAttached: isAttached)
+    }
+
+    init(_ arguments: [String], listens: Bool = false, isAttached: Bool = true) throws {
         let configuration = try configuration(arguments + (listens ? ["-l", "0"] : ["ws://localhost/"]))
         run = try Run(configuration, console: console, diagnostics: console.diagnostics)
         try run.start(role)

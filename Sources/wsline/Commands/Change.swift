@@ -46,13 +46,11 @@ extension Commands {
             let run = interpreter.run
             guard let setting else { return interpreter.reply(columns(Setting.all.map { ($0.name, $0.value(in: run.configuration)) })) }
             if let value {
-                var changed = run.configuration
                 do throws(UsageFailure) {
-                    try setting.set(value, in: &changed)
+                    try run.change { (configuration) throws(UsageFailure) in try setting.set(value, in: &configuration) }
                 } catch {
                     throw CommandFailure("/set: \(error.message)")
                 }
-                run.adopt(changed)
             }
             interpreter.reply(columns([(setting.name, setting.value(in: run.configuration))]))
         }

@@ -130,9 +130,7 @@ extension Commands {
             guard interpreter.run.presenter.isTerminal else {
                 throw CommandFailure("JSON is indented at a terminal only, and standard output isn't one")
             }
-            var changed = interpreter.run.configuration
-            changed.output.isPretty = isOn
-            interpreter.run.adopt(changed)
+            interpreter.run.change { $0.output.isPretty = isOn }
             interpreter.reply(isOn ? "JSON is indented" : "JSON is shown as it comes")
         }
     }

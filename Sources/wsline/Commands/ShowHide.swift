@@ -47,9 +47,7 @@ private func givenPattern(_ argument: Substring) throws(CommandFailure) -> Patte
 
 extension Interpreter {
     fileprivate func thin(_ change: (inout OutputOptions) -> Void) {
-        var changed = run.configuration
-        change(&changed.output)
-        run.adopt(changed)
+        run.change { change(&$0.output) }
         reply(run.thinning.description)
     }
 }
